@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: The Lorikeet authors
+# SPDX-License-Identifier: Apache-2.0
+
+# What every target of ours is compiled with.
+add_library(lorikeet_options INTERFACE)
+target_compile_options(lorikeet_options INTERFACE -Wall -Wextra $<$<BOOL:${LORIKEET_WERROR}>:-Werror>)
+target_include_directories(lorikeet_options INTERFACE
+  ${PROJECT_SOURCE_DIR}/native/include ${PROJECT_SOURCE_DIR}/kernels)
+
+# The instruction sets a CPU kernel is compiled for: name, register bytes, flags. One binary
+# carries them all and chooses when the device is opened.
+set(LORIKEET_ISAS generic)
+set(LORIKEET_ISA_generic -DLK_VECTOR_BYTES=16)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND LORIKEET_ISAS avx2 avx512)
+  set(LORIKEET_ISA_avx2 -DLK_VECTOR_BYTES=32 -mavx2 -mfma)
+  set(LORIKEET_ISA_avx512 -DLK_VECTOR_BYTES=64 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2
+      -mfma -mprefer-vector-width=512)
+endif()
+
+# Adds SOURCES, compiled once per instruction set, to TARGET.
+function(lorikeet_add_cpu_kernels TARGET)
+  foreach(isa IN LISTS LORIKEET_ISAS)
+    add_library(${TARGET}_${isa} OBJECT ${ARGN})
+    target_link_libraries(${TARGET}_${isa} PRIVATE lorikeet_options)
+    # A kernel needs neither errno nor traps from floating point; it does need IEEE sums in the
+    # order written. Vector types wider than the baseline never cross a translation unit.
+    target_compile_options(${TARGET}_${isa} PRIVATE -DLK_ISA=${isa} ${LORIKEET_ISA_${isa}}
+      -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi)
+    target_sources(${TARGET} PRIVATE $<TARGET_OBJECTS:${TARGET}_${isa}>)
+  endforeach()
+endfunction()

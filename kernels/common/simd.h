@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One vector type for every instruction set. Each room's cpu.cpp is compiled once per instruction
+// set with LK_ISA (the name, also the namespace) and LK_VECTOR_BYTES (the register width) defined;
+// the compiler's vector extensions do the rest. Everything here and in a cpu.cpp lives inside
+// namespace lk::LK_ISA and avoids standard-library templates: an inline function compiled for
+// AVX-512 that the linker shares with the generic path would be an illegal instruction elsewhere.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if !defined(LK_ISA) || !defined(LK_VECTOR_BYTES)
+#error "cpu sources are compiled once per instruction set; see cmake/LorikeetKernels.cmake"
+#endif
+
+namespace lk::LK_ISA {
+
+constexpr int kLanes = LK_VECTOR_BYTES / 4;
+
+// kLanes f32, i32 or u32 in one register. Comparisons give Int masks (0 or -1) for select().
+typedef float Vec __attribute__((vector_size(LK_VECTOR_BYTES)));
+typedef int32_t Int __attribute__((vector_size(LK_VECTOR_BYTES)));
+typedef uint32_t Uint __attribute__((vector_size(LK_VECTOR_BYTES)));
+// The same in memory at any f32 address.
+typedef float UnalignedVec __attribute__((vector_size(LK_VECTOR_BYTES), aligned(4), may_alias));
+
+inline Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
+inline void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
+inline Vec splat(float value) { return value - Vec{}; }
+inline Int splat_int(int32_t value) { return value - Int{}; }
+
+inline Int lane_numbers() {
+  Int lanes;
+  for (int i = 0; i < kLanes; ++i) lanes[i] = i;
+  return lanes;
+}
+
+// The first n of kLanes elements, zero in the others; 0 < n < kLanes.
+inline Vec load_first(const float* p, int64_t n) {
+  Vec v{};
+  __builtin_memcpy(&v, p, static_cast<size_t>(n) * 4);
+  return v;
+}
+inline void store_first(float* p, Vec v, int64_t n) {
+  __builtin_memcpy(p, &v, static_cast<size_t>(n) * 4);
+}
+
+inline Vec select(Int mask, Vec if_set, Vec if_clear) { return mask ? if_set : if_clear; }
+inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
+
+// Lane 0 + lane kLanes/2, and so on by halves: one fixed order.
+inline float reduce_add(Vec v) {
+  float lane[kLanes];
+  __builtin_memcpy(lane, &v, sizeof(v));
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+  }
+  return lane[0];
+}
+inline float reduce_max(Vec v) {
+  float best = v[0];
+  for (int i = 1; i < kLanes; ++i) best = v[i] > best ? v[i] : best;
+  return best;
+}
+
+// e^x, relative error below 2e-7 on [-87, 88]; smaller x give a number below 1.3e-38, larger ones
+// e^88.37. Range reduction by ln 2 in two parts and the Taylor polynomial of degree 6, whose
+// remainder on |r| <= ln(2)/2 is under 1.2e-7.
+inline Vec exp(Vec x) {
+  x = min(max(x, splat(-87.33f)), splat(88.37f));
+  // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low mantissa bits.
+  const Vec shifted = x * 1.44269504f + 12582912.0f;
+  const Vec n = shifted - 12582912.0f;
+  const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Vec p = splat(1.0f / 720);
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  const Int exponent = (reinterpret_cast<Int>(shifted) - 0x4B400000) << 23;
+  return reinterpret_cast<Vec>(reinterpret_cast<Int>(p) + exponent);
+}
+
+// Φ(x), the standard normal distribution function, for GELU: with z = |x|/sqrt 2,
+// (1 ± erf z)/2 by an odd polynomial below z = 1, and erfc(z)/2 = exp(-z²) q(1/(1 + z/2))/2 above,
+// so that the left tail keeps its relative accuracy. Both polynomials are Chebyshev fits
+// (relative errors 1.4e-9 and 1.7e-8 before rounding).
+inline Vec normal_cdf(Vec x) {
+  const Vec z = (x < 0.0f ? -x : x) * 0.707106781f;
+  const Vec s = z * z;
+  Vec near = splat(7.882497448008507e-05f);
+  near = near * s - 0.0008018855005502701f;
+  near = near * s + 0.005189312156289816f;
+  near = near * s - 0.02685432881116867f;
+  near = near * s + 0.11283597350120544f;
+  near = near * s - 0.3761262595653534f;
+  near = near * s + 1.1283791065216064f;
+  const Vec half_erf = 0.5f * z * near;
+
+  const Vec t = 1.0f / (1.0f + 0.5f * z);
+  Vec far = splat(0.07338686287403107f);
+  far = far * t - 0.16035498678684235f;
+  far = far * t - 0.009531033225357533f;
+  far = far * t + 0.13225631415843964f;
+  far = far * t + 0.1453501135110855f;
+  far = far * t + 0.256674587726593f;
+  far = far * t + 0.2803367078304291f;
+  far = far * t + 0.2822630703449249f;
+  far = far * t - 6.718491476931376e-06f;
+  const Vec half_erfc = 0.5f * exp(-s) * far;
+
+  const Vec below = select(z < 1.0f, 0.5f - half_erf, half_erfc);
+  const Vec above = select(z < 1.0f, 0.5f + half_erf, 1.0f - half_erfc);
+  return select(x < 0.0f, below, above);
+}
+
+// φ(x), its density.
+inline Vec normal_density(Vec x) { return 0.398942280f * exp(-0.5f * x * x); }
+
+inline Vec gelu(Vec x) { return x * normal_cdf(x); }
+inline Vec gelu_derivative(Vec x) { return normal_cdf(x) + x * normal_density(x); }
+
+}  // namespace lk::LK_ISA

@@ -1,0 +1,231 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+#include "common/tensor.h"
+
+#include <cstdio>
+
+namespace lk {
+namespace {
+
+constexpr int64_t kMaxExtentBytes = int64_t{1} << 62;
+
+int append_list(char* text, size_t size, const char* label, const int64_t* values, int count) {
+  int used = std::snprintf(text, size, "%s[", label);
+  for (int i = 0; i < count && used < static_cast<int>(size); ++i) {
+    used += std::snprintf(text + used, size - used, "%s%lld", i ? ", " : "",
+                          static_cast<long long>(values[i]));
+  }
+  if (used < static_cast<int>(size)) used += std::snprintf(text + used, size - used, "]");
+  return used < static_cast<int>(size) ? used : static_cast<int>(size) - 1;
+}
+
+bool is_empty(const lk_tensor& tensor) {
+  for (int d = 0; d < tensor.rank; ++d) {
+    if (tensor.sizes[d] == 0) return true;
+  }
+  return false;
+}
+
+// Elements from data to behind the last one; -1 when it leaves the address range.
+int64_t extent_elements(const lk_tensor& tensor) {
+  int64_t last = 0;
+  for (int d = 0; d < tensor.rank; ++d) {
+    int64_t span = 0;
+    if (__builtin_mul_overflow(tensor.sizes[d] - 1, tensor.strides[d], &span) ||
+        __builtin_add_overflow(last, span, &last)) {
+      return -1;
+    }
+  }
+  return last < kMaxExtentBytes / 4 ? last + 1 : -1;
+}
+
+}  // namespace
+
+const char* dtype_name(int32_t dtype) {
+  switch (dtype) {
+    case LK_F32: return "f32";
+    case LK_BF16: return "bf16";
+    case LK_F16: return "f16";
+    case LK_I32: return "i32";
+    case LK_U8: return "u8";
+    default: return "unknown dtype";
+  }
+}
+
+int64_t dtype_bytes(int32_t dtype) {
+  switch (dtype) {
+    case LK_F32:
+    case LK_I32: return 4;
+    case LK_BF16:
+    case LK_F16: return 2;
+    case LK_U8: return 1;
+    default: return 0;
+  }
+}
+
+int64_t element_count(const lk_tensor& tensor) {
+  int64_t count = 1;
+  for (int d = 0; d < tensor.rank; ++d) count *= tensor.sizes[d];
+  return count;
+}
+
+ShapeText shape_text(const lk_tensor& tensor) {
+  ShapeText result;
+  char* text = result.text;
+  const size_t size = sizeof(result.text);
+  const int rank = tensor.rank < 0 ? 0 : tensor.rank > LK_MAX_DIMS ? LK_MAX_DIMS : tensor.rank;
+  int used = std::snprintf(text, size, "%s ", dtype_name(tensor.dtype));
+  used += append_list(text + used, size - used, "", tensor.sizes, rank);
+  append_list(text + used, size - used, " strides ", tensor.strides, rank);
+  return result;
+}
+
+lk_status check_tensor(const char* name, const lk_tensor* tensor) {
+  if (tensor == nullptr) return fail(LK_BAD_ARGUMENT, "%s: NULL, expected a tensor", name);
+  if (dtype_bytes(tensor->dtype) == 0) {
+    return fail(LK_BAD_ARGUMENT, "%s: dtype %d, expected one of lk_dtype", name, tensor->dtype);
+  }
+  if (tensor->rank < 0 || tensor->rank > LK_MAX_DIMS) {
+    return fail(LK_BAD_ARGUMENT, "%s: rank %d, expected 0 to %d", name, tensor->rank, LK_MAX_DIMS);
+  }
+  int64_t count = 1;
+  for (int d = 0; d < tensor->rank; ++d) {
+    if (tensor->sizes[d] < 0 || tensor->strides[d] < 0 ||
+        __builtin_mul_overflow(count, tensor->sizes[d] == 0 ? 1 : tensor->sizes[d], &count) ||
+        count > kMaxExtentBytes / 4) {
+      return fail(LK_BAD_ARGUMENT, "%s: %s, expected sizes and strides of zero or more in range",
+                  name, shape_text(*tensor).text);
+    }
+  }
+  if (is_empty(*tensor)) return LK_OK;
+  if (extent_elements(*tensor) < 0) {
+    return fail(LK_BAD_ARGUMENT, "%s: %s reaches beyond any memory", name,
+                shape_text(*tensor).text);
+  }
+  if (tensor->data == nullptr) {
+    return fail(LK_BAD_ARGUMENT, "%s: data is NULL for %s", name, shape_text(*tensor).text);
+  }
+  if (reinterpret_cast<uintptr_t>(tensor->data) % dtype_bytes(tensor->dtype) != 0) {
+    return fail(LK_BAD_ARGUMENT, "%s: data is not aligned to its %s elements", name,
+                dtype_name(tensor->dtype));
+  }
+  return LK_OK;
+}
+
+lk_status check_f32(const char* name, const lk_tensor* tensor) {
+  LK_TRY(check_tensor(name, tensor));
+  if (tensor->dtype != LK_F32) {
+    return fail(LK_UNSUPPORTED, "%s: %s, this device computes f32", name,
+                dtype_name(tensor->dtype));
+  }
+  return LK_OK;
+}
+
+lk_status as_matrix(const char* name, const lk_tensor* tensor, int64_t rows, int64_t columns,
+                    Matrix& matrix) {
+  LK_TRY(check_f32(name, tensor));
+  const int last = tensor->rank - 1;
+  const bool unit = last >= 0 && (tensor->strides[last] == 1 || tensor->sizes[last] == 1);
+  bool collapses = unit && !is_empty(*tensor);
+  int64_t count = 1, stride = last >= 0 ? tensor->sizes[last] : 0;
+  for (int d = last - 1; d >= 0 && collapses; --d) {
+    if (tensor->sizes[d] == 1) continue;
+    if (count == 1) {
+      stride = tensor->strides[d];
+    } else {
+      collapses = tensor->strides[d] == stride * count;
+    }
+    count *= tensor->sizes[d];
+  }
+  if (!collapses) {
+    return fail(LK_BAD_ARGUMENT,
+                "%s: %s, expected rows: not empty, last stride 1, one stride between rows", name,
+                shape_text(*tensor).text);
+  }
+  if ((rows >= 0 && count != rows) || (columns >= 0 && tensor->sizes[last] != columns)) {
+    char expected_rows[24] = "any", expected_columns[24] = "any";
+    if (rows >= 0) std::snprintf(expected_rows, 24, "%lld", static_cast<long long>(rows));
+    if (columns >= 0) std::snprintf(expected_columns, 24, "%lld", static_cast<long long>(columns));
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s rows of %s elements", name,
+                shape_text(*tensor).text, expected_rows, expected_columns);
+  }
+  matrix = {static_cast<float*>(tensor->data), count, tensor->sizes[last], stride};
+  return LK_OK;
+}
+
+lk_status as_vector(const char* name, const lk_tensor* tensor, int64_t size, Vector& vector) {
+  Matrix matrix;
+  LK_TRY(as_matrix(name, tensor, -1, -1, matrix));
+  if (matrix.rows != 1 || (size >= 0 && matrix.columns != size)) {
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected %lld elements side by side", name,
+                shape_text(*tensor).text, static_cast<long long>(size));
+  }
+  vector = {matrix.data, matrix.columns};
+  return LK_OK;
+}
+
+lk_status as_view(const char* name, const lk_tensor* tensor, int rank, const int64_t* sizes,
+                  View& view) {
+  LK_TRY(check_f32(name, tensor));
+  bool fits = tensor->rank == rank && !is_empty(*tensor) &&
+              (tensor->strides[rank - 1] == 1 || tensor->sizes[rank - 1] == 1);
+  for (int d = 0; d < rank && fits; ++d) fits = sizes[d] < 0 || sizes[d] == tensor->sizes[d];
+  if (!fits) {
+    char expected[120];
+    append_list(expected, sizeof(expected), "", sizes, rank);
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s (-1: any, none 0), last stride 1", name,
+                shape_text(*tensor).text, expected);
+  }
+  view.data = static_cast<float*>(tensor->data);
+  view.rank = rank;
+  for (int d = 0; d < rank; ++d) {
+    view.sizes[d] = tensor->sizes[d];
+    view.strides[d] = tensor->strides[d];
+  }
+  return LK_OK;
+}
+
+lk_status check_output(const char* name, const lk_tensor* tensor) {
+  int64_t inner = 1;
+  bool distinct = true;
+  for (int d = tensor->rank - 1; d >= 0; --d) {
+    if (tensor->sizes[d] <= 1) continue;
+    distinct = distinct && tensor->strides[d] >= inner;
+    inner = tensor->strides[d] * (tensor->sizes[d] - 1) + inner;
+  }
+  if (!distinct) {
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected an output whose elements do not overlap", name,
+                shape_text(*tensor).text);
+  }
+  return LK_OK;
+}
+
+Extent extent(const lk_tensor& tensor) {
+  if (is_empty(tensor)) return {0, 0};
+  const auto first = reinterpret_cast<uintptr_t>(tensor.data);
+  return {first, first + static_cast<uintptr_t>(extent_elements(tensor)) * dtype_bytes(tensor.dtype)};
+}
+
+lk_status check_apart(const char* name_a, const lk_tensor* a, const char* name_b,
+                      const lk_tensor* b) {
+  if (a == nullptr || b == nullptr || !overlap(extent(*a), extent(*b))) return LK_OK;
+  return fail(LK_BAD_ARGUMENT, "%s and %s: share memory, expected apart", name_a, name_b);
+}
+
+lk_status check_workspace(const void* workspace, size_t bytes, size_t needed) {
+  if (bytes < needed || (needed > 0 && workspace == nullptr)) {
+    return fail(LK_BAD_ARGUMENT, "workspace: %zu bytes, expected at least %zu",
+                workspace == nullptr ? size_t{0} : bytes, needed);
+  }
+  if (needed > 0 && reinterpret_cast<uintptr_t>(workspace) % LK_ALIGNMENT != 0) {
+    return fail(LK_BAD_ARGUMENT, "workspace: not aligned to %d bytes", LK_ALIGNMENT);
+  }
+  return LK_OK;
+}
+
+lk_status check_probability(const char* name, float p) {
+  if (p >= 0.0f && p < 1.0f) return LK_OK;
+  return fail(LK_BAD_ARGUMENT, "%s: %g, expected 0 <= p < 1", name, static_cast<double>(p));
+}
+
+}  // namespace lk

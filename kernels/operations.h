@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The device table: one slot an operation. A device fills the slots it has kernels for; an empty
+// slot answers LK_UNSUPPORTED.
+#pragma once
+
+#include "gelu/gelu.h"
+
+namespace lk {
+
+class ThreadPool;
+
+// What a kernel gets beside its operation's description.
+struct Context {
+  ThreadPool* pool = nullptr;  // CPU devices
+  void* stream = nullptr;      // CUDA devices
+  void* workspace = nullptr;   // as many bytes as the operation's workspace slot asked for
+};
+
+// X(name, description): lk_status name(const Context&, const description&).
+#define LK_OPERATIONS(X)             \
+  X(gelu_forward, gelu::Forward)     \
+  X(gelu_backward, gelu::Backward)
+
+// X(name, description): size_t name(const Context&, const description&), in bytes, for the
+// operations above that need scratch memory. The bytes depend on the description's sizes and the
+// device alone.
+#define LK_WORKSPACES(X)
+
+struct Operations {
+  const char* kernel;  // what lk_describe() calls these kernels: the instruction set
+#define LK_SLOT(name, description) lk_status (*name)(const Context&, const description&);
+  LK_OPERATIONS(LK_SLOT)
+#undef LK_SLOT
+#define LK_SLOT(name, description) size_t (*name)(const Context&, const description&);
+  LK_WORKSPACES(LK_SLOT)
+#undef LK_SLOT
+};
+
+}  // namespace lk

@@ -1,0 +1,146 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The embedded default device: host memory, a thread pool, and the best kernels that this
+// processor runs.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "common/thread_pool.h"
+#include "device.h"
+
+namespace lk {
+
+namespace generic { extern const Operations operations; }
+#if defined(__x86_64__)
+namespace avx2 { extern const Operations operations; }
+namespace avx512 { extern const Operations operations; }
+#endif
+
+namespace {
+
+constexpr int32_t kMaxThreads = 1024;
+
+struct Choice {
+  const Operations* operations;
+  bool runs;
+};
+
+// Best first.
+const Choice* choices(int& count) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  static const Choice list[] = {
+      {&avx512::operations, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                                __builtin_cpu_supports("avx512dq") &&
+                                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")},
+      {&avx2::operations, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+      {&generic::operations, true},
+  };
+#else
+  static const Choice list[] = {{&generic::operations, true}};
+#endif
+  count = sizeof(list) / sizeof(list[0]);
+  return list;
+}
+
+void list_supported(char* text, size_t size) {
+  int count = 0;
+  const Choice* list = choices(count);
+  text[0] = '\0';
+  for (int i = 0; i < count; ++i) {
+    if (!list[i].runs) continue;
+    if (text[0] != '\0') std::strncat(text, " ", size - std::strlen(text) - 1);
+    std::strncat(text, list[i].operations->kernel, size - std::strlen(text) - 1);
+  }
+}
+
+lk_status choose_operations(const Operations** chosen) {
+  int count = 0;
+  const Choice* list = choices(count);
+  const char* wanted = std::getenv("LORIKEET_ISA");
+  for (int i = 0; i < count; ++i) {
+    const bool named = wanted != nullptr && wanted[0] != '\0';
+    if (!list[i].runs || (named && std::strcmp(wanted, list[i].operations->kernel) != 0)) continue;
+    *chosen = list[i].operations;
+    return LK_OK;
+  }
+  char supported[64];
+  list_supported(supported, sizeof(supported));
+  return fail(LK_UNSUPPORTED, "LORIKEET_ISA: %s, expected one of: %s", wanted, supported);
+}
+
+// The processor's own name, from the system.
+void read_processor(char* text, size_t size) {
+  std::snprintf(text, size, "unknown processor");
+  FILE* file = std::fopen("/proc/cpuinfo", "r");
+  if (file == nullptr) return;
+  char line[256];
+  while (std::fgets(line, sizeof(line), file) != nullptr) {
+    const char* value = std::strchr(line, ':');
+    if (std::strncmp(line, "model name", 10) != 0 || value == nullptr) continue;
+    std::snprintf(text, size, "%.*s", static_cast<int>(std::strcspn(value + 2, "\n")), value + 2);
+    break;
+  }
+  std::fclose(file);
+}
+
+class CpuDevice final : public lk_device {
+ public:
+  CpuDevice(const Operations* operations, int threads)
+      : lk_device("cpu", operations), pool_(threads) {
+    context_.pool = &pool_;
+  }
+
+  lk_status describe(lk_device_info& info) override {
+    info = {};
+    std::snprintf(info.name, sizeof(info.name), "%s", name().c_str());
+    std::snprintf(info.isa, sizeof(info.isa), "%s", operations().kernel);
+    list_supported(info.supported, sizeof(info.supported));
+    read_processor(info.processor, sizeof(info.processor));
+    info.threads = pool_.threads();
+    info.total_memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+    return LK_OK;
+  }
+
+  lk_status synchronize() override { return LK_OK; }
+
+  lk_status upload(void* destination, const void* source, size_t bytes) override {
+    std::memmove(destination, source, bytes);
+    return LK_OK;
+  }
+  lk_status download(void* destination, const void* source, size_t bytes) override {
+    return upload(destination, source, bytes);
+  }
+
+ protected:
+  void* allocate_block(size_t bytes) override {
+    return ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
+  }
+  void release_block(void* block, size_t) override {
+    ::operator delete(block, std::align_val_t{LK_ALIGNMENT});
+  }
+
+ private:
+  ThreadPool pool_;
+};
+
+}  // namespace
+
+lk_status open_cpu(int32_t threads, lk_device** device) {
+  if (threads < 0 || threads > kMaxThreads) {
+    return fail(LK_BAD_ARGUMENT, "threads: %d, expected 0 (one a processor) to %d", threads,
+                kMaxThreads);
+  }
+  const Operations* operations = nullptr;
+  LK_TRY(choose_operations(&operations));
+  if (threads == 0) threads = static_cast<int32_t>(sysconf(_SC_NPROCESSORS_ONLN));
+  *device = new CpuDevice(operations, threads < 1 ? 1 : threads);
+  return LK_OK;
+}
+
+}  // namespace lk

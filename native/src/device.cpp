@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+#include "device.h"
+
+#include <algorithm>
+
+lk_status lk_device::allocate(size_t bytes, void** block) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const bool fail_on_purpose =
+      allocations_until_failure_ > 0 && --allocations_until_failure_ == 0;
+  void* made = fail_on_purpose ? nullptr : allocate_block(bytes);
+  if (made == nullptr) {
+    return lk::fail(LK_OUT_OF_MEMORY, "%s: no block of %zu bytes left (%lld bytes in use)%s",
+                    name_.c_str(), bytes, static_cast<long long>(memory_.live_bytes),
+                    fail_on_purpose ? ", a failure lk_fail_allocation asked for" : "");
+  }
+  try {
+    blocks_.emplace(made, bytes);
+  } catch (...) {
+    release_block(made, bytes);
+    throw;
+  }
+  memory_.live_bytes += static_cast<int64_t>(bytes);
+  memory_.peak_bytes = std::max(memory_.peak_bytes, memory_.live_bytes);
+  memory_.live_blocks += 1;
+  memory_.allocations += 1;
+  *block = made;
+  return LK_OK;
+}
+
+lk_status lk_device::release(void* block) {
+  if (block == nullptr) return LK_OK;
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = blocks_.find(block);
+  if (found == blocks_.end()) {
+    return lk::fail(LK_BAD_ARGUMENT, "block: %p, expected a live block of device %s", block,
+                    name_.c_str());
+  }
+  release_block(block, found->second);
+  memory_.live_bytes -= static_cast<int64_t>(found->second);
+  memory_.live_blocks -= 1;
+  blocks_.erase(found);
+  return LK_OK;
+}
+
+lk_memory_info lk_device::memory() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return memory_;
+}
+
+void lk_device::reset_peak() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  memory_.peak_bytes = memory_.live_bytes;
+}
+
+void lk_device::fail_allocation(int64_t countdown) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  allocations_until_failure_ = countdown;
+}

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the C ABI calls a device: memory that is counted, and a table of kernels.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "operations.h"
+
+// The opaque type of lorikeet.h. Subclasses say where memory lives.
+struct lk_device {
+  lk_device(std::string name, const lk::Operations* operations)
+      : name_(std::move(name)), operations_(operations) {}
+  virtual ~lk_device() = default;
+  lk_device(const lk_device&) = delete;
+  lk_device& operator=(const lk_device&) = delete;
+
+  const std::string& name() const { return name_; }
+  const lk::Operations& operations() const { return *operations_; }
+  // Everything but the workspace.
+  const lk::Context& context() const { return context_; }
+
+  virtual lk_status describe(lk_device_info& info) = 0;
+  virtual lk_status synchronize() = 0;
+  virtual lk_status upload(void* destination, const void* source, size_t bytes) = 0;
+  virtual lk_status download(void* destination, const void* source, size_t bytes) = 0;
+
+  // Counted allocation. These may be called from any thread.
+  lk_status allocate(size_t bytes, void** block);
+  lk_status release(void* block);
+  lk_memory_info memory();
+  void reset_peak();
+  void fail_allocation(int64_t countdown);
+
+ protected:
+  // A block aligned to LK_ALIGNMENT, or nullptr when there is none left.
+  virtual void* allocate_block(size_t bytes) = 0;
+  virtual void release_block(void* block, size_t bytes) = 0;
+
+  lk::Context context_;
+
+ private:
+  std::string name_;
+  const lk::Operations* operations_;
+  std::mutex mutex_;
+  std::unordered_map<void*, size_t> blocks_;  // live blocks and their bytes
+  lk_memory_info memory_{};
+  int64_t allocations_until_failure_ = 0;  // 0: never
+};
+
+namespace lk {
+
+// Opens the CPU device; threads 0 means one a processor.
+lk_status open_cpu(int32_t threads, lk_device** device);
+
+}  // namespace lk

@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The parts of the C ABI that are no operation: devices, memory, errors.
+#include <cstring>
+
+#include "support.h"
+
+namespace lk::test {
+
+TEST_CASE("abi: the version is the header's") { CHECK(lk_abi_version() == LK_ABI_VERSION); }
+
+TEST_CASE("abi: a device that does not exist is named in the error") {
+  lk_device* device = nullptr;
+  LK_REQUIRE_FAILS(lk_device_open("abacus", 0, &device), LK_UNSUPPORTED, "abacus");
+  LK_REQUIRE_FAILS(lk_device_open(nullptr, 0, &device), LK_BAD_ARGUMENT, "name");
+  LK_REQUIRE_FAILS(lk_device_open("cpu", -1, &device), LK_BAD_ARGUMENT, "threads: -1");
+  LK_REQUIRE_FAILS(lk_device_open("cpu", 0, nullptr), LK_BAD_ARGUMENT, "device");
+}
+
+TEST_CASE("abi: memory is counted to the byte and given back") {
+  on_each_device([](lk_device* device) {
+    lk_memory_info before, info;
+    LK_REQUIRE_OK(lk_memory(device, &before));
+    LK_REQUIRE_OK(lk_memory_reset_peak(device));
+    void *a = nullptr, *b = nullptr;
+    LK_REQUIRE_OK(lk_allocate(device, 1000, &a));
+    LK_REQUIRE_OK(lk_allocate(device, 24, &b));
+    CHECK(reinterpret_cast<uintptr_t>(a) % LK_ALIGNMENT == 0);
+    LK_REQUIRE_OK(lk_free(device, a));
+    LK_REQUIRE_OK(lk_memory(device, &info));
+    CHECK(info.live_bytes == before.live_bytes + 24);
+    CHECK(info.peak_bytes == before.live_bytes + 1024);
+    CHECK(info.allocations == before.allocations + 2);
+    LK_REQUIRE_FAILS(lk_device_close(device), LK_BAD_ARGUMENT, "still allocated");
+    LK_REQUIRE_OK(lk_free(device, b));
+    LK_REQUIRE_FAILS(lk_free(device, b), LK_BAD_ARGUMENT, "live block");
+    LK_REQUIRE_OK(lk_free(device, nullptr));
+    LK_REQUIRE_FAILS(lk_allocate(device, 0, &a), LK_BAD_ARGUMENT, "bytes");
+    LK_REQUIRE_FAILS(lk_allocate(device, SIZE_MAX, &a), LK_BAD_ARGUMENT, "bytes");
+    LK_REQUIRE_FAILS(lk_allocate(device, size_t{1} << 60, &a), LK_OUT_OF_MEMORY, "no block");
+  });
+}
+
+TEST_CASE("abi: an allocation told to fail leaves nothing behind") {
+  on_each_device([](lk_device* device) {
+    lk_memory_info before, after;
+    LK_REQUIRE_OK(lk_memory(device, &before));
+    LK_REQUIRE_OK(lk_fail_allocation(device, 2));
+    void *a = nullptr, *b = nullptr;
+    LK_REQUIRE_OK(lk_allocate(device, 8, &a));
+    LK_REQUIRE_FAILS(lk_allocate(device, 8, &b), LK_OUT_OF_MEMORY, "asked for");
+    CHECK(b == nullptr);
+    LK_REQUIRE_OK(lk_allocate(device, 8, &b));
+    LK_REQUIRE_OK(lk_free(device, a));
+    LK_REQUIRE_OK(lk_free(device, b));
+    LK_REQUIRE_OK(lk_memory(device, &after));
+    CHECK(after.live_bytes == before.live_bytes);
+  });
+}
+
+TEST_CASE("abi: upload and download carry bytes") {
+  on_each_device([](lk_device* device) {
+    const float sent[3] = {1, 2, 3};
+    float received[3] = {};
+    void* block = nullptr;
+    LK_REQUIRE_OK(lk_allocate(device, sizeof(sent), &block));
+    LK_REQUIRE_OK(lk_upload(device, block, sent, sizeof(sent)));
+    LK_REQUIRE_OK(lk_download(device, received, block, sizeof(sent)));
+    CHECK(std::memcmp(sent, received, sizeof(sent)) == 0);
+    LK_REQUIRE_OK(lk_free(device, block));
+    LK_REQUIRE_FAILS(lk_upload(device, nullptr, sent, 4), LK_BAD_ARGUMENT, "destination");
+  });
+}
+
+TEST_CASE("abi: malformed tensors are refused before memory is touched") {
+  on_each_device([](lk_device* device) {
+    Array good({2, 3}), out({2, 3});
+    const lk_tensor x = *good.on(device);
+    const lk_tensor* y = out.on(device);
+    const auto broken = [&](auto change, lk_status status, const char* text) {
+      lk_tensor bad = x;
+      change(bad);
+      LK_REQUIRE_FAILS(lk_gelu_forward(device, &bad, y), status, text);
+    };
+    broken([](lk_tensor& t) { t.data = nullptr; }, LK_BAD_ARGUMENT, "x: data is NULL");
+    broken([](lk_tensor& t) { t.dtype = 9; }, LK_BAD_ARGUMENT, "dtype 9");
+    broken([](lk_tensor& t) { t.dtype = LK_BF16; }, LK_UNSUPPORTED, "bf16");
+    broken([](lk_tensor& t) { t.rank = 6; }, LK_BAD_ARGUMENT, "rank 6");
+    broken([](lk_tensor& t) { t.rank = -1; }, LK_BAD_ARGUMENT, "rank -1");
+    broken([](lk_tensor& t) { t.sizes[0] = -2; }, LK_BAD_ARGUMENT, "[-2, 3]");
+    broken([](lk_tensor& t) { t.sizes[0] = 0; }, LK_BAD_ARGUMENT, "not empty");
+    broken([](lk_tensor& t) { t.sizes[0] = INT64_MAX; }, LK_BAD_ARGUMENT, "x:");
+    broken([](lk_tensor& t) { t.strides[0] = INT64_MAX; }, LK_BAD_ARGUMENT, "beyond");
+    broken([](lk_tensor& t) { t.strides[1] = 2; }, LK_BAD_ARGUMENT, "last stride 1");
+    broken([](lk_tensor& t) { t.sizes[1] = 2; }, LK_BAD_ARGUMENT, "y:");
+    broken([](lk_tensor& t) { t.data = static_cast<char*>(t.data) + 1; }, LK_BAD_ARGUMENT,
+           "aligned");
+    LK_REQUIRE_FAILS(lk_gelu_forward(device, nullptr, y), LK_BAD_ARGUMENT, "x: NULL");
+    LK_REQUIRE_FAILS(lk_gelu_forward(nullptr, &x, y), LK_BAD_ARGUMENT, "device: NULL");
+    lk_tensor repeated = *y;
+    repeated.strides[0] = 0;
+    LK_REQUIRE_FAILS(lk_gelu_forward(device, &x, &repeated), LK_BAD_ARGUMENT, "y:");
+  });
+}
+
+}  // namespace lk::test

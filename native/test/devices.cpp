@@ -1,0 +1,211 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include "common/philox.h"
+#include "support.h"
+
+namespace lk::test {
+namespace {
+
+struct Opened {
+  std::string name;
+  lk_device* device;
+};
+std::vector<Opened> opened;
+
+constexpr float kCanary = -1.2345e30f;
+// Elements around every array that nothing may touch.
+constexpr int64_t kGuard = 64;
+
+bool open_device(const std::string& text) {
+  // "cpu:3" is three threads; other devices' names carry their own colon.
+  const bool threaded = text.rfind("cpu:", 0) == 0;
+  const std::string name = threaded ? "cpu" : text;
+  lk_device* device = nullptr;
+  if (lk_device_open(name.c_str(), threaded ? std::atoi(text.c_str() + 4) : 0, &device) != LK_OK) {
+    std::printf("device %s: %s\n", text.c_str(), lk_last_error());
+    return false;
+  }
+  opened.push_back({text, device});
+  return true;
+}
+
+}  // namespace
+
+bool open_devices() {
+  const char* variable = std::getenv("LORIKEET_TEST_DEVICES");
+  std::string rest = variable != nullptr && variable[0] != '\0' ? variable : "cpu:1,cpu:3";
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    if (!open_device(rest.substr(0, comma))) return false;
+    rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+  }
+  return true;
+}
+
+bool close_devices() {
+  bool clean = true;
+  for (const Opened& entry : opened) {
+    if (lk_device_close(entry.device) == LK_OK) continue;
+    std::printf("device %s: %s\n", entry.name.c_str(), lk_last_error());
+    clean = false;
+  }
+  opened.clear();
+  return clean;
+}
+
+void on_each_device(const std::function<void(lk_device*)>& body) {
+  for (const Opened& entry : opened) {
+    INFO("device ", entry.name);
+    body(entry.device);
+  }
+}
+
+const std::vector<Layout>& layouts() {
+  static const std::vector<Layout> list = {{0, 0}, {1, 0}, {0, 5}, {3, 16}};
+  return list;
+}
+
+Array::Array(std::vector<int64_t> sizes, Layout layout) : sizes_(std::move(sizes)), layout_(layout) {
+  const int64_t columns = sizes_.empty() ? 1 : sizes_.back();
+  const int64_t rows = columns == 0 ? 0 : size() / columns;
+  storage_.assign(2 * kGuard + layout_.offset + rows * (columns + layout_.row_padding), kCanary);
+  fill(0);
+}
+
+Array::~Array() { release(); }
+
+Array::Array(const Array& other)
+    : sizes_(other.sizes_), layout_(other.layout_), storage_(other.storage_) {}
+
+Array& Array::operator=(const Array& other) {
+  release();
+  sizes_ = other.sizes_;
+  layout_ = other.layout_;
+  storage_ = other.storage_;
+  return *this;
+}
+
+void Array::release() {
+  if (block_ != nullptr) lk_free(device_, block_);
+  block_ = nullptr;
+}
+
+int64_t Array::size() const {
+  int64_t count = 1;
+  for (int64_t s : sizes_) count *= s;
+  return count;
+}
+
+int64_t Array::storage_index(int64_t index) const {
+  const int64_t columns = sizes_.empty() ? 1 : sizes_.back();
+  return kGuard + layout_.offset + index / columns * (columns + layout_.row_padding) +
+         index % columns;
+}
+
+float& Array::at(int64_t index) { return storage_[storage_index(index)]; }
+float Array::at(int64_t index) const { return storage_[storage_index(index)]; }
+
+Array& Array::randomize(uint64_t seed, float low, float high) {
+  for (int64_t i = 0; i < size(); ++i) {
+    const float unit = static_cast<float>(philox_word({seed, 77, 0}, i) >> 8) / 16777216.0f;
+    at(i) = low + (high - low) * unit;
+  }
+  return *this;
+}
+
+Array& Array::fill(float value) {
+  for (int64_t i = 0; i < size(); ++i) at(i) = value;
+  return *this;
+}
+
+Matrix Array::matrix() {
+  const int64_t columns = sizes_.empty() ? 1 : sizes_.back();
+  return {&storage_[kGuard + layout_.offset], size() / columns, columns,
+          columns + layout_.row_padding};
+}
+
+Vector Array::vector() { return {&storage_[kGuard + layout_.offset], size()}; }
+
+View Array::view() {
+  View view;
+  view.data = &storage_[kGuard + layout_.offset];
+  view.rank = static_cast<int>(sizes_.size());
+  int64_t stride = 1;
+  for (int d = view.rank - 1; d >= 0; --d) {
+    view.sizes[d] = sizes_[d];
+    view.strides[d] = stride;
+    stride *= sizes_[d] + (d == view.rank - 1 ? layout_.row_padding : 0);
+  }
+  return view;
+}
+
+const lk_tensor* Array::on(lk_device* device) {
+  release();
+  device_ = device;
+  LK_REQUIRE_OK(lk_allocate(device, storage_.size() * 4, &block_));
+  LK_REQUIRE_OK(lk_upload(device, block_, storage_.data(), storage_.size() * 4));
+  const View host = view();
+  tensor_ = {};
+  tensor_.data = static_cast<float*>(block_) + kGuard + layout_.offset;
+  tensor_.dtype = LK_F32;
+  tensor_.rank = host.rank;
+  std::memcpy(tensor_.sizes, host.sizes, sizeof(tensor_.sizes));
+  std::memcpy(tensor_.strides, host.strides, sizeof(tensor_.strides));
+  return &tensor_;
+}
+
+void Array::fetch() {
+  REQUIRE(block_ != nullptr);
+  LK_REQUIRE_OK(lk_download(device_, storage_.data(), block_, storage_.size() * 4));
+  std::vector<float> outside = storage_;
+  for (int64_t i = 0; i < size(); ++i) outside[storage_index(i)] = kCanary;
+  for (float value : outside) {
+    if (value != kCanary) {
+      FAIL("an element outside the output was written");
+      return;
+    }
+  }
+}
+
+Workspace::Workspace(lk_device* device, size_t bytes) : device_(device), bytes_(bytes) {
+  if (bytes == 0) return;
+  LK_REQUIRE_OK(lk_allocate(device, bytes, &block_));
+  const std::vector<char> poison(bytes, '\xff');
+  LK_REQUIRE_OK(lk_upload(device, block_, poison.data(), bytes));
+}
+
+Workspace::~Workspace() { lk_free(device_, block_); }
+
+void check_right(const char* what, const Array& actual, const Array& oracle, const Array& plain) {
+  double error = 0, plain_error = 0, largest = 0;
+  bool finite = true;
+  for (int64_t i = 0; i < oracle.size(); ++i) {
+    const double expected = oracle.at(i);
+    finite = finite && std::isfinite(actual.at(i));
+    error = std::fmax(error, std::fabs(actual.at(i) - expected));
+    plain_error = std::fmax(plain_error, std::fabs(plain.at(i) - expected));
+    largest = std::fmax(largest, std::fabs(expected));
+  }
+  INFO(what, ": error ", error, ", plain f32 error ", plain_error, ", largest value ", largest);
+  CHECK(finite);
+  CHECK(error <= 2 * plain_error + largest * std::numeric_limits<float>::epsilon());
+}
+
+void check_same_bits(const char* what, const Array& a, const Array& b) {
+  REQUIRE(a.size() == b.size());
+  int64_t different = 0;
+  for (int64_t i = 0; i < a.size(); ++i) {
+    const float x = a.at(i), y = b.at(i);
+    different += std::memcmp(&x, &y, 4) != 0;
+  }
+  INFO(what, ": ", different, " of ", a.size(), " elements differ");
+  CHECK(different == 0);
+}
+
+}  // namespace lk::test

@@ -1,0 +1,116 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every room's test.cpp needs: the devices to run on, arrays that live on host and device
+// with odd strides and guarded edges, and the rule that says when a result is right.
+#pragma once
+
+#include <doctest.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/tensor.h"
+#include "lorikeet.h"
+
+namespace lk::test {
+
+// Opens the devices named in LORIKEET_TEST_DEVICES (comma separated, "cpu" by default; "cpu:3" is
+// three threads). Prints why and returns false when one cannot be opened.
+bool open_devices();
+// False when a test left memory behind.
+bool close_devices();
+
+// Runs body once a device, the device named in every message.
+void on_each_device(const std::function<void(lk_device*)>& body);
+
+// How an array lies in memory: elements before the first (misaligns it) and after each row.
+struct Layout {
+  int64_t offset = 0;
+  int64_t row_padding = 0;
+};
+// Layouts every operation on rows must take: plain, misaligned, padded rows, both.
+const std::vector<Layout>& layouts();
+
+// An f32 array on the host with a copy on one device at a time. Elements outside the array are
+// canaries.
+class Array {
+ public:
+  Array() = default;
+  explicit Array(std::vector<int64_t> sizes, Layout layout = {});
+  ~Array();
+  Array(const Array& other);
+  Array& operator=(const Array& other);
+
+  // Uniform in [low, high), from the seed alone.
+  Array& randomize(uint64_t seed, float low = -1, float high = 1);
+  Array& fill(float value);
+
+  int64_t size() const;                    // elements
+  const std::vector<int64_t>& sizes() const { return sizes_; }
+  float& at(int64_t index);                // in row-major order of the sizes
+  float at(int64_t index) const;
+  Matrix matrix();                         // of the host copy
+  Vector vector();
+  View view();
+
+  // Uploads the host copy and describes the device's. The block lives as long as the array or
+  // until the next call.
+  const lk_tensor* on(lk_device* device);
+  // Downloads into the host copy; fails the test when a canary died.
+  void fetch();
+
+ private:
+  int64_t storage_index(int64_t index) const;
+  void release();
+
+  std::vector<int64_t> sizes_;
+  Layout layout_;
+  std::vector<float> storage_;
+  lk_device* device_ = nullptr;
+  void* block_ = nullptr;
+  lk_tensor tensor_{};
+};
+
+// Device memory for an operation's workspace, filled with NaN so that nothing relies on it.
+class Workspace {
+ public:
+  Workspace(lk_device* device, size_t bytes);
+  ~Workspace();
+  Workspace(const Workspace&) = delete;
+  void* data() const { return block_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  lk_device* device_;
+  void* block_ = nullptr;
+  size_t bytes_;
+};
+
+// The call succeeded; the library's words otherwise.
+#define LK_REQUIRE_OK(call) \
+  do {                      \
+    const lk_status lk_require_status = (call); \
+    INFO(lk_last_error());  \
+    REQUIRE(lk_require_status == LK_OK);        \
+  } while (0)
+
+// The call failed with this status and words that contain `text`.
+#define LK_REQUIRE_FAILS(call, status, text)                         \
+  do {                                                               \
+    const lk_status lk_require_status = (call);                      \
+    CHECK(lk_require_status == (status));                            \
+    INFO(lk_last_error());                                           \
+    CHECK(std::string(lk_last_error()).find(text) != std::string::npos); \
+  } while (0)
+
+// The rule for "right": against the oracle (double accumulators, rounded once), the largest error
+// is at most twice that of the same maths done plainly in f32, plus one rounding of the largest
+// value. So the tolerance follows from the operation and its inputs.
+void check_right(const char* what, const Array& actual, const Array& oracle, const Array& plain);
+
+void check_same_bits(const char* what, const Array& a, const Array& b);
+
+}  // namespace lk::test
