@@ -1,0 +1,10 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** Vision transformers on the fused kernels: images, checkpoints, models, training. */
+module lorikeet.vision {
+  requires transitive lorikeet.core;
+  requires com.fasterxml.jackson.core;
+  requires java.desktop;
+
+}
