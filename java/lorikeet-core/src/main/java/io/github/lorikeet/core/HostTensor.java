@@ -1,0 +1,181 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.core;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Locale;
+
+/**
+ * A tensor in host memory: contiguous, row-major, little-endian elements. The memory is a mapped
+ * file or an allocation off the Java heap, never a Java array, so that native code may read it in
+ * place; it need not be aligned. Whoever made {@code data}'s arena decides how long it lives.
+ *
+ * @param type element type
+ * @param sizes positive or zero; empty for a scalar
+ * @param data exactly the elements: {@code elements * type.bytes()} bytes
+ */
+public record HostTensor(DType type, long[] sizes, MemorySegment data) {
+  private static final ValueLayout.OfFloat F32 =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt I32 =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort I16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  /** Bytes; what {@code lk_allocate} gives, so that host copies may be computed on as well. */
+  private static final long ALIGNMENT = 64;
+
+  /**
+   * Takes a copy of {@code sizes} and a read-only view of {@code data}.
+   *
+   * @throws IllegalArgumentException if a size is negative, the product overflows, or {@code data}
+   *     is a Java array or of another length
+   */
+  public HostTensor {
+    sizes = sizes.clone();
+    long bytes = bytes(type, sizes);
+    if (!data.isNative()) {
+      throw new IllegalArgumentException(
+          shape(type, sizes) + " was given a Java array: give off-heap or mapped memory");
+    }
+    if (data.byteSize() != bytes) {
+      throw new IllegalArgumentException(
+          "%s needs %d bytes, was given %d"
+              .formatted(shape(type, sizes), bytes, data.byteSize()));
+    }
+    data = data.asReadOnly();
+  }
+
+  /** An f32 tensor holding a copy of {@code values}; its memory is freed by the collector. */
+  public static HostTensor of(float[] values, long... sizes) {
+    if (bytes(DType.F32, sizes) != (long) values.length * Float.BYTES) {
+      throw new IllegalArgumentException(
+          "%s was given %d values".formatted(shape(DType.F32, sizes), values.length));
+    }
+    MemorySegment data = allocate((long) values.length * Float.BYTES);
+    MemorySegment.copy(values, 0, data, F32, 0, values.length);
+    return new HostTensor(DType.F32, sizes, data);
+  }
+
+  @Override
+  public long[] sizes() {
+    return sizes.clone();
+  }
+
+  public int rank() {
+    return sizes.length;
+  }
+
+  public long size(int dimension) {
+    return sizes[dimension];
+  }
+
+  public long elements() {
+    return data.byteSize() / type.bytes();
+  }
+
+  public long bytes() {
+    return data.byteSize();
+  }
+
+  /** Type and sizes for messages, such as {@code f32 [2, 3]}. */
+  public String shape() {
+    return shape(type, sizes);
+  }
+
+  /**
+   * The elements as floats: f16, bf16 and u8 exactly, i32 rounded to the nearest float.
+   *
+   * @throws IllegalStateException if there are more than a Java array holds
+   */
+  public float[] toFloats() {
+    if (elements() > Integer.MAX_VALUE - 8) {
+      throw new IllegalStateException(shape() + " is too large for a Java array");
+    }
+    float[] values = new float[(int) elements()];
+    if (type == DType.F32) {
+      MemorySegment.copy(data, F32, 0, values, 0, values.length);
+    } else {
+      for (int i = 0; i < values.length; i++) {
+        values[i] = floatAt(i);
+      }
+    }
+    return values;
+  }
+
+  /** This tensor if it is f32 already, else a converted copy; see {@link #toFloats}. */
+  public HostTensor f32() {
+    if (type == DType.F32) {
+      return this;
+    }
+    MemorySegment copy = allocate(Math.multiplyExact(elements(), Float.BYTES));
+    for (long i = 0; i < elements(); i++) {
+      copy.set(F32, i * Float.BYTES, floatAt(i));
+    }
+    return new HostTensor(DType.F32, sizes, copy);
+  }
+
+  /**
+   * This tensor if it is f16 already, else a copy rounded to nearest, ties to even; beyond the
+   * largest f16 becomes infinity, as IEEE 754 has it.
+   */
+  public HostTensor f16() {
+    if (type == DType.F16) {
+      return this;
+    }
+    MemorySegment copy = allocate(Math.multiplyExact(elements(), Short.BYTES));
+    for (long i = 0; i < elements(); i++) {
+      copy.set(I16, i * Short.BYTES, Float.floatToFloat16(floatAt(i)));
+    }
+    return new HostTensor(DType.F16, sizes, copy);
+  }
+
+  @Override
+  public String toString() {
+    return shape();
+  }
+
+  private float floatAt(long index) {
+    return switch (type) {
+      case F32 -> data.get(F32, index * Float.BYTES);
+      case BF16 -> Float.intBitsToFloat(data.get(I16, index * Short.BYTES) << 16);
+      case F16 -> Float.float16ToFloat(data.get(I16, index * Short.BYTES));
+      case I32 -> data.get(I32, index * Integer.BYTES);
+      case U8 -> Byte.toUnsignedInt(data.get(ValueLayout.JAVA_BYTE, index));
+    };
+  }
+
+  private static MemorySegment allocate(long bytes) {
+    return Arena.ofAuto().allocate(bytes, ALIGNMENT);
+  }
+
+  private static long bytes(DType type, long[] sizes) {
+    long bytes = type.bytes();
+    for (long size : sizes) {
+      if (size < 0) {
+        throw new IllegalArgumentException(shape(type, sizes) + ": sizes may not be negative");
+      }
+    }
+    // Zero times anything is empty, even where the other sizes alone would overflow.
+    if (Arrays.stream(sizes).anyMatch(size -> size == 0)) {
+      return 0;
+    }
+    try {
+      for (long size : sizes) {
+        bytes = Math.multiplyExact(bytes, size);
+      }
+    } catch (ArithmeticException e) {
+      throw new IllegalArgumentException(shape(type, sizes) + ": too many elements", e);
+    }
+    return bytes;
+  }
+
+  private static String shape(DType type, long[] sizes) {
+    return type.name().toLowerCase(Locale.ROOT) + " " + Arrays.toString(sizes);
+  }
+}
