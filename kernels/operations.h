@@ -6,6 +6,7 @@
 #pragma once
 
 #include "gelu/gelu.h"
+#include "layer_norm/layer_norm.h"
 
 namespace lk {
 
@@ -19,14 +20,17 @@ struct Context {
 };
 
 // X(name, description): lk_status name(const Context&, const description&).
-#define LK_OPERATIONS(X)             \
-  X(gelu_forward, gelu::Forward)     \
-  X(gelu_backward, gelu::Backward)
+#define LK_OPERATIONS(X)                         \
+  X(gelu_forward, gelu::Forward)                 \
+  X(gelu_backward, gelu::Backward)               \
+  X(layer_norm_forward, layer_norm::Forward)     \
+  X(layer_norm_backward, layer_norm::Backward)
 
 // X(name, description): size_t name(const Context&, const description&), in bytes, for the
 // operations above that need scratch memory. The bytes depend on the description's sizes and the
 // device alone.
-#define LK_WORKSPACES(X)
+#define LK_WORKSPACES(X) \
+  X(layer_norm_backward_workspace, layer_norm::Backward)
 
 struct Operations {
   const char* kernel;  // what lk_describe() calls these kernels: the instruction set

@@ -51,19 +51,22 @@ inline Vec select(Int mask, Vec if_set, Vec if_clear) { return mask ? if_set : i
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 
+// Lane i of the result is lane i + n of v, around the end. n must be known when compiling: the
+// shuffle is one instruction then.
+inline Vec rotate(Vec v, int n) {
+  return __builtin_shuffle(v, (lane_numbers() + n) & (kLanes - 1));
+}
+
 // Lane 0 + lane kLanes/2, and so on by halves: one fixed order.
 inline float reduce_add(Vec v) {
-  float lane[kLanes];
-  __builtin_memcpy(lane, &v, sizeof(v));
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-  }
-  return lane[0];
+#pragma GCC unroll 4
+  for (int half = kLanes / 2; half > 0; half /= 2) v += rotate(v, half);
+  return v[0];
 }
 inline float reduce_max(Vec v) {
-  float best = v[0];
-  for (int i = 1; i < kLanes; ++i) best = v[i] > best ? v[i] : best;
-  return best;
+#pragma GCC unroll 4
+  for (int half = kLanes / 2; half > 0; half /= 2) v = max(v, rotate(v, half));
+  return v[0];
 }
 
 // e^x, relative error below 2e-7 on [-87, 88]; smaller x give a number below 1.3e-38, larger ones

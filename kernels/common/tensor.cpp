@@ -212,6 +212,17 @@ lk_status check_apart(const char* name_a, const lk_tensor* a, const char* name_b
   return fail(LK_BAD_ARGUMENT, "%s and %s: share memory, expected apart", name_a, name_b);
 }
 
+lk_status check_outputs_apart(std::initializer_list<Named> inputs,
+                              std::initializer_list<Named> outputs) {
+  for (const Named& out : outputs) {
+    for (const Named& in : inputs) LK_TRY(check_apart(in.name, in.tensor, out.name, out.tensor));
+    for (const Named* other = outputs.begin(); other != &out; ++other) {
+      LK_TRY(check_apart(other->name, other->tensor, out.name, out.tensor));
+    }
+  }
+  return LK_OK;
+}
+
 lk_status check_workspace(const void* workspace, size_t bytes, size_t needed) {
   if (bytes < needed || (needed > 0 && workspace == nullptr)) {
     return fail(LK_BAD_ARGUMENT, "workspace: %zu bytes, expected at least %zu",

@@ -5,6 +5,8 @@
 // checks that make them. Every check names its argument as lorikeet.h does.
 #pragma once
 
+#include <initializer_list>
+
 #include "common/error.h"
 
 namespace lk {
@@ -84,6 +86,15 @@ inline bool overlap(const Extent& a, const Extent& b) { return a.first < b.last 
 // Two tensors share no memory.
 lk_status check_apart(const char* name_a, const lk_tensor* a, const char* name_b,
                       const lk_tensor* b);
+
+// An argument for messages; a NULL tensor is an optional one left out.
+struct Named {
+  const char* name;
+  const lk_tensor* tensor;
+};
+// No output shares memory with an input or with another output.
+lk_status check_outputs_apart(std::initializer_list<Named> inputs,
+                              std::initializer_list<Named> outputs);
 
 // A workspace of at least `needed` bytes, aligned to LK_ALIGNMENT.
 lk_status check_workspace(const void* workspace, size_t bytes, size_t needed);
