@@ -1,0 +1,37 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.core;
+
+import io.github.lorikeet.core.ffi.lk_device_info;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * What a device is.
+ *
+ * @param name as opened: {@code cpu}
+ * @param processor what the processor calls itself
+ * @param isa instruction set of the kernels in use: {@code avx512}, {@code avx2}, {@code generic}
+ * @param supported instruction sets this processor could run, best first
+ * @param threads worker threads, the calling one included
+ * @param totalMemory bytes
+ */
+public record DeviceInfo(
+    String name,
+    String processor,
+    String isa,
+    List<String> supported,
+    int threads,
+    long totalMemory) {
+
+  static DeviceInfo of(MemorySegment struct) {
+    return new DeviceInfo(
+        lk_device_info.name(struct).getString(0),
+        lk_device_info.processor(struct).getString(0),
+        lk_device_info.isa(struct).getString(0),
+        List.of(lk_device_info.supported(struct).getString(0).split(" ")),
+        lk_device_info.threads(struct),
+        lk_device_info.total_memory(struct));
+  }
+}

@@ -1,0 +1,185 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.core.ffi;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.SymbolLookup;
+import java.lang.reflect.Method;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * Finds and loads {@code liblorikeet}, once a process. Places, in order:
+ *
+ * <ol>
+ *   <li>the file that system property {@value #PROPERTY} names,
+ *   <li>the file that environment variable {@value #VARIABLE} names,
+ *   <li>class-path resource {@code META-INF/native/<os>-<arch>/}, copied to the user's cache folder
+ *       unless it is a file already,
+ *   <li>{@link System#loadLibrary} and its {@code java.library.path}.
+ * </ol>
+ *
+ * <p>A place that was asked for (the first two) and fails is the last one tried: another library
+ * than the one named would only confuse.
+ */
+public final class NativeLibrary {
+  static final String PROPERTY = "lorikeet.library";
+  static final String VARIABLE = "LORIKEET_LIBRARY";
+  private static final String NAME = "lorikeet";
+
+  private static boolean loaded;
+
+  private final Function<String, String> properties;
+  private final Map<String, String> environment;
+  private final Function<String, URL> resources;
+  private final List<String> tried = new ArrayList<>();
+
+  NativeLibrary(
+      Function<String, String> properties,
+      Map<String, String> environment,
+      Function<String, URL> resources) {
+    this.properties = properties;
+    this.environment = environment;
+    this.resources = resources;
+  }
+
+  /**
+   * Loads the library unless it is loaded already.
+   *
+   * @throws UnsatisfiedLinkError with every place tried and why it did not serve
+   */
+  public static synchronized void load() {
+    if (loaded) {
+      return;
+    }
+    // Not Class.getResource, which sees only the jar of its own module.
+    ClassLoader classes = NativeLibrary.class.getClassLoader();
+    String place =
+        new NativeLibrary(System::getProperty, System.getenv(), classes::getResource).find();
+    checkVersion(place, Lorikeet.lk_abi_version());
+    loaded = true;
+  }
+
+  /** Loads the library from the first place that has it, and returns that place. */
+  String find() {
+    String property = properties.apply(PROPERTY);
+    String variable = environment.get(VARIABLE);
+    String place;
+    if (property != null) {
+      place = tryFile("system property " + PROPERTY, Path.of(property));
+    } else if (variable != null) {
+      place = tryFile("environment variable " + VARIABLE, Path.of(variable));
+    } else {
+      tried.add("system property " + PROPERTY + ": not set");
+      tried.add("environment variable " + VARIABLE + ": not set");
+      place = tryResource();
+      if (place == null) {
+        place = trySystem();
+      }
+    }
+    if (place == null) {
+      throw new UnsatisfiedLinkError(
+          "Lorikeet's native library could not be loaded. Tried:\n  " + String.join("\n  ", tried));
+    }
+    return place;
+  }
+
+  private String tryFile(String place, Path file) {
+    String name = place + ": " + file;
+    if (!Files.isRegularFile(file)) {
+      tried.add(name + ": no such file");
+      return null;
+    }
+    try {
+      System.load(file.toAbsolutePath().toString());
+      return name;
+    } catch (UnsatisfiedLinkError e) {
+      tried.add(name + ": " + e.getMessage());
+      return null;
+    }
+  }
+
+  private String tryResource() {
+    String resource =
+        "META-INF/native/" + platform(properties) + "/" + System.mapLibraryName(NAME);
+    String place = "class path " + resource;
+    URL url = resources.apply(resource);
+    if (url == null) {
+      tried.add(place + ": no such resource");
+      return null;
+    }
+    try {
+      return tryFile(place, url.getProtocol().equals("file") ? Path.of(url.toURI()) : copy(url));
+    } catch (IOException | URISyntaxException e) {
+      tried.add(place + ": could not be copied to a file: " + e);
+      return null;
+    }
+  }
+
+  private Path copy(URL url) throws IOException {
+    try (InputStream content = url.openStream()) {
+      return new LibraryCache(properties, environment)
+          .copy(content.readAllBytes(), System.mapLibraryName(NAME));
+    }
+  }
+
+  private String trySystem() {
+    String place = "java.library.path (" + properties.apply("java.library.path") + ")";
+    try {
+      System.loadLibrary(NAME);
+      return place;
+    } catch (UnsatisfiedLinkError e) {
+      tried.add(place + ": " + e.getMessage());
+      return null;
+    }
+  }
+
+  /** The resource folder's name for this machine, such as {@code linux-x86_64}. */
+  static String platform(Function<String, String> properties) {
+    String system = properties.apply("os.name").toLowerCase(Locale.ROOT);
+    String processor = properties.apply("os.arch").toLowerCase(Locale.ROOT);
+    String os =
+        system.startsWith("windows") ? "windows" : system.startsWith("mac") ? "macos" : system;
+    String arch =
+        switch (processor) {
+          case "amd64", "x86_64", "x64" -> "x86_64";
+          case "aarch64", "arm64" -> "aarch64";
+          default -> processor;
+        };
+    return os + "-" + arch;
+  }
+
+  static void checkVersion(String place, int version) {
+    if (version != Lorikeet.LK_ABI_VERSION()) {
+      throw new UnsatisfiedLinkError(
+          "%s: the library's ABI version is %d, this lorikeet-core needs %d: use a library of the same release"
+              .formatted(place, version, Lorikeet.LK_ABI_VERSION()));
+    }
+  }
+
+  /** The functions that the bindings declare and the lookup does not have. */
+  static List<String> missing(SymbolLookup library) {
+    return functions().filter(name -> library.find(name).isEmpty()).toList();
+  }
+
+  /** The names of the C functions that the bindings declare, sorted. */
+  static Stream<String> functions() {
+    String suffix = "$address";
+    return Stream.of(Lorikeet.class.getDeclaredMethods())
+        .map(Method::getName)
+        .filter(name -> name.endsWith(suffix))
+        .map(name -> name.substring(0, name.length() - suffix.length()))
+        .sorted();
+  }
+}
