@@ -7,4 +7,5 @@ module lorikeet.vision {
   requires com.fasterxml.jackson.core;
   requires java.desktop;
 
+  exports io.github.lorikeet.vision.weights;
 }
