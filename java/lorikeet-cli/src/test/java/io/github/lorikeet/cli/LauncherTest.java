@@ -1,0 +1,276 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.github.lorikeet.cli.LauncherSandbox.Result;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The {@code lorikeet} script on machines that lack something, and while it builds. */
+class LauncherTest {
+  @TempDir Path temporary;
+  private LauncherSandbox machine;
+
+  @BeforeEach
+  void layOut() throws IOException {
+    machine = new LauncherSandbox(temporary);
+  }
+
+  private static void remove(Path folder) throws IOException {
+    try (var paths = Files.walk(folder)) {
+      for (Path path : paths.sorted((a, b) -> b.compareTo(a)).toList()) {
+        Files.delete(path);
+      }
+    }
+  }
+
+  @Test
+  void runsTheBuiltModulesWithTheArgumentsGiven() throws Exception {
+    machine.environment.put("JAVA_EXITS", "7");
+    Result result = machine.lorikeet("train", "--out", "two words");
+    assertThat(result.exitCode()).isEqualTo(7);
+    assertThat(result.out())
+        .startsWith("<--enable-native-access=lorikeet.core>\n")
+        .contains("<-Dlorikeet.home=" + machine.clone + ">\n")
+        .contains("<-p>\n<" + machine.clone + "/build/lib.")
+        .endsWith("<-m>\n<lorikeet.cli/io.github.lorikeet.cli.Main>\n<train>\n<--out>\n<two words>\n");
+    assertThat(result.err()).contains("lorikeet: building", "Lorikeet core", "lorikeet: built in");
+  }
+
+  @Test
+  void runsThroughALink() throws Exception {
+    Path link = machine.home.resolve("link");
+    Files.createSymbolicLink(link, machine.clone.resolve("lorikeet"));
+    assertThat(machine.finish(machine.start(link.toString(), "info")).out()).endsWith("<info>\n");
+  }
+
+  @Test
+  void buildsOnce() throws Exception {
+    machine.lorikeet("info");
+    Result again = machine.lorikeet("info");
+    assertThat(machine.mavenCalls()).hasSize(1);
+    assertThat(machine.mavenCalls().getFirst())
+        .startsWith(machine.folder.resolve("jvm/jdk-25") + ": ")
+        .contains("package", "-Dmaven.test.skip=true");
+    assertThat(again.err()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"kernels/a.cpp", "pom.xml", "java/lorikeet-cli/src/main/A.java", "lorikeet"})
+  void buildsAgainWhenASourceIsNewer(String file) throws Exception {
+    machine.lorikeet("info");
+    Files.setLastModifiedTime(
+        machine.clone.resolve(file), FileTime.from(Instant.now().plusSeconds(2)));
+    machine.lorikeet("info");
+    assertThat(machine.mavenCalls()).hasSize(2);
+  }
+
+  @Test
+  void buildsAgainWhenASourceWasRemoved() throws Exception {
+    machine.lorikeet("info");
+    Files.delete(machine.clone.resolve("java/lorikeet-cli/src/main/B.java"));
+    machine.lorikeet("info");
+    assertThat(machine.mavenCalls()).hasSize(2);
+  }
+
+  @Test
+  void aFailedBuildSaysWhyAndWhereAndIsTriedAgain() throws Exception {
+    machine.environment.put("MAVEN_FAILS", "yes");
+    Result failed = machine.lorikeet("info");
+    assertThat(failed.exitCode()).isEqualTo(1);
+    assertThat(failed.out()).isEmpty();
+    assertThat(failed.err())
+        .contains("[ERROR] broken source", machine.clone + "/build/build.log");
+    machine.environment.remove("MAVEN_FAILS");
+    assertThat(machine.lorikeet("info").exitCode()).isZero();
+  }
+
+  @Test
+  void anInterruptedBuildIsTriedAgain() throws Exception {
+    machine.environment.put("MAVEN_SLEEP", "30");
+    // A group of its own with SIGINT as a terminal gives it, for the signal to reach all of it.
+    Process process =
+        machine.start(
+            "setsid", "env", "--default-signal=INT", machine.clone.resolve("lorikeet").toString());
+    machine.await("maven.sleeps");
+    new ProcessBuilder("sh", "-c", "kill -INT -" + process.pid()).start().waitFor();
+    Result interrupted = machine.finish(process);
+    assertThat(interrupted.exitCode()).isEqualTo(130);
+    assertThat(machine.clone.resolve("build/built")).doesNotExist();
+    machine.environment.remove("MAVEN_SLEEP");
+    assertThat(machine.lorikeet("info").exitCode()).isZero();
+    assertThat(machine.mavenCalls()).hasSize(2);
+  }
+
+  @Test
+  void twoAtOnceBuildOnce() throws Exception {
+    machine.environment.put("MAVEN_SLEEP", "0.3");
+    Process first = machine.startLorikeet("info");
+    Process second = machine.startLorikeet("info");
+    assertThat(machine.finish(first).exitCode()).isZero();
+    assertThat(machine.finish(second).exitCode()).isZero();
+    assertThat(machine.mavenCalls()).hasSize(1);
+  }
+
+  @Test
+  void aBuildLeavesTheJarsOfARunningCommandAlone() throws Exception {
+    machine.environment.put("JAVA_SLEEP", "30");
+    Process running = machine.startLorikeet("train");
+    machine.await("java.sleeps");
+    String held = machine.libraries().getFirst();
+    machine.environment.remove("JAVA_SLEEP");
+    machine.write("kernels/new.cpp", "");
+    machine.lorikeet("info");
+    assertThat(machine.libraries()).hasSize(2).contains(held);
+    running.descendants().forEach(ProcessHandle::destroy);
+    running.destroy();
+    machine.finish(running);
+    machine.write("kernels/newer.cpp", "");
+    machine.lorikeet("info");
+    assertThat(machine.libraries()).hasSize(1).doesNotContain(held);
+  }
+
+  @Test
+  void withoutJavaItSaysWhereItLookedAndHowToGetIt() throws Exception {
+    remove(machine.folder.resolve("jvm"));
+    Result result = machine.lorikeet("info");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err())
+        .contains("a JDK 25.0.3 or newer is needed", "LORIKEET_JAVA_HOME", "/usr/lib/jvm", "adoptium");
+    assertThat(machine.mavenCalls()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "17.0.9, false", "25, false", "25.0.2, false", "25.0.3, true", "25.0.10, true", "25.1, true",
+    "26-ea, true", "9, false"
+  })
+  void takesAJdkByItsVersion(String version, boolean taken) throws Exception {
+    remove(machine.folder.resolve("jvm"));
+    Path jdk = machine.jdk("some jdk", version);
+    Result result = machine.lorikeet("info");
+    assertThat(result.exitCode()).isEqualTo(taken ? 0 : 1);
+    if (!taken) {
+      assertThat(result.err()).contains(jdk + " (Java " + version + ")");
+    }
+  }
+
+  @Test
+  void looksInTheHomeFolderToo() throws Exception {
+    Files.createDirectories(machine.home.resolve(".jdks"));
+    Files.move(machine.folder.resolve("jvm/jdk-25"), machine.home.resolve(".jdks/mine"));
+    machine.lorikeet("info");
+    assertThat(machine.mavenCalls().getFirst()).startsWith(machine.home + "/.jdks/mine: ");
+  }
+
+  @Test
+  void aNamedJdkMustServe() throws Exception {
+    Path old = machine.jdk("jdk-21", "21.0.1");
+    machine.environment.put("LORIKEET_JAVA_HOME", old.toString());
+    Result result = machine.lorikeet("info");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err()).contains("LORIKEET_JAVA_HOME must be", old + " (Java 21.0.1)");
+  }
+
+  @Test
+  void namesMissingToolsWithTheLineThatInstallsThem() throws Exception {
+    Files.delete(machine.bin().resolve("cmake"));
+    Files.delete(machine.bin().resolve("mvn"));
+    LauncherSandbox.script(machine.bin().resolve("apt-get"), "echo must not run; exit 9\n");
+    Result result = machine.lorikeet("info");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err()).contains("sudo apt-get install -y cmake maven\n");
+  }
+
+  @Test
+  void rootGetsMissingToolsInstalled() throws Exception {
+    Files.delete(machine.bin().resolve("ninja"));
+    machine.environment.put("FAKE_UID", "0");
+    LauncherSandbox.script(
+        machine.bin().resolve("apt-get"),
+        "echo \"$*\" >>\"$SANDBOX/apt.calls\"\n"
+            + "case $* in *install*) touch \"$SANDBOX/bin/ninja\"; /bin/chmod +x \"$SANDBOX/bin/ninja\";; esac\n");
+    Result result = machine.lorikeet("info");
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.err()).contains("lorikeet: installing: ninja-build\n");
+    assertThat(Files.readAllLines(machine.folder.resolve("apt.calls")))
+        .containsExactly("-q -y update", "-q -y install --no-install-recommends ninja-build");
+  }
+
+  @Test
+  void anInstallationThatFailsNamesItsLog() throws Exception {
+    Files.delete(machine.bin().resolve("ninja"));
+    machine.environment.put("FAKE_UID", "0");
+    LauncherSandbox.script(machine.bin().resolve("apt-get"), "exit 100\n");
+    Result result = machine.lorikeet("info");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err()).contains("apt-get update failed", "build/install.log");
+  }
+
+  @Test
+  void withoutAHomeFolderMavenKeepsItsDownloadsInTheBuild() throws Exception {
+    machine.environment.put("HOME", "/proc/none");
+    assertThat(machine.lorikeet("info").exitCode()).isZero();
+    assertThat(machine.mavenCalls().getFirst())
+        .contains("-Dmaven.repo.local=" + machine.clone + "/build/maven");
+  }
+
+  @Test
+  void testAddsUpWhatRan() throws Exception {
+    LauncherSandbox.script(
+        machine.bin().resolve("mvn"),
+        """
+        reports=java/lorikeet-core/target/surefire-reports
+        native=java/lorikeet-core/target/native/Testing/Temporary
+        mkdir -p $reports $native
+        cat >$reports/TEST-a.xml <<'END'
+        <testsuite name="a" time="0.1" tests="5" errors="1" skipped="1" failures="1">
+          <testcase name="off" classname="io.github.lorikeet.core.A" time="0">
+            <skipped message="no GPU here"/>
+        END
+        echo '[doctest] test cases:   10 |   8 passed | 2 failed | 0 skipped' >$native/LastTest.log
+        exit 1
+        """);
+    Result result = machine.lorikeet("test");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.out()).contains("skipped: core.A.off: no GPU here\n").endsWith("10 passed, 4 failed, 1 skipped\n");
+    assertThat(result.err()).contains("FAILED; the whole log is in").doesNotContain("all tests passed");
+  }
+
+  @Test
+  void testThatRanNothingFails() throws Exception {
+    LauncherSandbox.script(machine.bin().resolve("mvn"), "");
+    Result result = machine.lorikeet("test");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err()).contains("no test ran");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sh -n", "dash -n", "bash --posix -n", "shellcheck"})
+  void theScriptIsPlainShell(String checker) throws Exception {
+    String[] command = checker.split(" ");
+    assumeTrue(
+        Files.isExecutable(Path.of("/usr/bin", command[0]))
+            || Files.isExecutable(Path.of("/bin", command[0])),
+        command[0] + " is not installed");
+    Path root = Path.of(System.getProperty("lorikeet.root"));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.command().add(root.resolve("lorikeet").toString());
+    Process process = builder.start();
+    String said = new String(process.getInputStream().readAllBytes());
+    assertThat(process.waitFor()).as(said).isZero();
+  }
+}
