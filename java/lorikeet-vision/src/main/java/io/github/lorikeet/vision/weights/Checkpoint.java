@@ -116,6 +116,9 @@ public final class Checkpoint implements AutoCloseable {
     if (SafetensorsReader.recognises(file)) {
       return SafetensorsReader.read(file);
     }
+    if (TorchReader.recognises(file)) {
+      return TorchReader.read(file);
+    }
     byte[] start =
         file.bytes().asSlice(0, Math.min(file.size(), 8)).toArray(ValueLayout.JAVA_BYTE);
     throw file.error(
