@@ -5,8 +5,11 @@
 // slot answers LK_UNSUPPORTED.
 #pragma once
 
+#include "drop_path/drop_path.h"
+#include "elementwise/elementwise.h"
 #include "gelu/gelu.h"
 #include "layer_norm/layer_norm.h"
+#include "philox/philox.h"
 
 namespace lk {
 
@@ -20,10 +23,15 @@ struct Context {
 };
 
 // X(name, description): lk_status name(const Context&, const description&).
-#define LK_OPERATIONS(X)                         \
-  X(gelu_forward, gelu::Forward)                 \
-  X(gelu_backward, gelu::Backward)               \
-  X(layer_norm_forward, layer_norm::Forward)     \
+#define LK_OPERATIONS(X)                                \
+  X(fill, elementwise::Fill)                            \
+  X(add, elementwise::Add)                              \
+  X(convert, elementwise::Convert)                      \
+  X(random_uniform, philox::Uniform)                    \
+  X(drop_path_scales, drop_path::Scales)                \
+  X(gelu_forward, gelu::Forward)                        \
+  X(gelu_backward, gelu::Backward)                      \
+  X(layer_norm_forward, layer_norm::Forward)            \
   X(layer_norm_backward, layer_norm::Backward)
 
 // X(name, description): size_t name(const Context&, const description&), in bytes, for the

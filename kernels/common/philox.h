@@ -15,7 +15,7 @@ struct PhiloxBlock {
   uint32_t word[4];
 };
 
-inline PhiloxBlock philox(PhiloxBlock counter, uint32_t key0, uint32_t key1) {
+inline PhiloxBlock philox4x32_10(PhiloxBlock counter, uint32_t key0, uint32_t key1) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t product0 = uint64_t{0xD2511F53u} * counter.word[0];
     const uint64_t product1 = uint64_t{0xCD9E8D57u} * counter.word[2];
@@ -31,18 +31,20 @@ inline PhiloxBlock philox(PhiloxBlock counter, uint32_t key0, uint32_t key1) {
 
 // The four words of elements 4 * block .. 4 * block + 3.
 inline PhiloxBlock philox_block(const lk_random& random, uint64_t block) {
-  return philox({{static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), random.stream,
-                  random.step}},
-                static_cast<uint32_t>(random.seed), static_cast<uint32_t>(random.seed >> 32));
+  return philox4x32_10({{static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+                         random.stream, random.step}},
+                       static_cast<uint32_t>(random.seed), static_cast<uint32_t>(random.seed >> 32));
 }
 
 inline uint32_t philox_word(const lk_random& random, uint64_t element) {
   return philox_block(random, element / 4).word[element % 4];
 }
 
-// An element is kept (not dropped) when its word is at least this.
+// An element is kept (not dropped) when its word is at least p * 2^32: the least such word.
 inline uint32_t keep_threshold(float p) {
-  return static_cast<uint32_t>(static_cast<double>(p) * 4294967296.0);
+  const double bound = static_cast<double>(p) * 4294967296.0;
+  const uint32_t whole = static_cast<uint32_t>(bound);
+  return whole < bound ? whole + 1 : whole;
 }
 
 }  // namespace lk

@@ -186,12 +186,22 @@ lk_status as_view(const char* name, const lk_tensor* tensor, int rank, const int
 }
 
 lk_status check_output(const char* name, const lk_tensor* tensor) {
+  // Dimensions from the densest to the widest, whatever their order in the tensor.
+  int order[LK_MAX_DIMS], count = 0;
+  for (int d = 0; d < tensor->rank; ++d) {
+    if (tensor->sizes[d] <= 1) continue;
+    int at = count++;
+    for (; at > 0 && tensor->strides[order[at - 1]] > tensor->strides[d]; --at) {
+      order[at] = order[at - 1];
+    }
+    order[at] = d;
+  }
   int64_t inner = 1;
   bool distinct = true;
-  for (int d = tensor->rank - 1; d >= 0; --d) {
-    if (tensor->sizes[d] <= 1) continue;
-    distinct = distinct && tensor->strides[d] >= inner;
-    inner = tensor->strides[d] * (tensor->sizes[d] - 1) + inner;
+  for (int i = 0; i < count; ++i) {
+    const int64_t stride = tensor->strides[order[i]];
+    distinct = distinct && stride >= inner;
+    inner += stride * (tensor->sizes[order[i]] - 1);
   }
   if (!distinct) {
     return fail(LK_BAD_ARGUMENT, "%s: %s, expected an output whose elements do not overlap", name,
@@ -221,6 +231,12 @@ lk_status check_outputs_apart(std::initializer_list<Named> inputs,
     }
   }
   return LK_OK;
+}
+
+lk_status check_same_or_apart(const char* name_in, const lk_tensor* in, const Matrix& in_rows,
+                              const char* name_out, const lk_tensor* out, const Matrix& out_rows) {
+  if (in_rows.data == out_rows.data && in_rows.stride == out_rows.stride) return LK_OK;
+  return check_apart(name_in, in, name_out, out);
 }
 
 lk_status check_workspace(const void* workspace, size_t bytes, size_t needed) {

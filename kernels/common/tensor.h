@@ -73,7 +73,7 @@ lk_status as_view(const char* name, const lk_tensor* tensor, int rank, const int
                   View& view);
 
 // Output tensors must not repeat elements: every dimension longer than 1 has a stride of at least
-// the extent of the dimensions inside it.
+// the extent of the dimensions of smaller strides.
 lk_status check_output(const char* name, const lk_tensor* tensor);
 
 // The bytes [first, last) that a tensor touches; {0, 0} when empty.
@@ -95,6 +95,11 @@ struct Named {
 // No output shares memory with an input or with another output.
 lk_status check_outputs_apart(std::initializer_list<Named> inputs,
                               std::initializer_list<Named> outputs);
+
+// The same for an operation that may run in place: elementwise kernels read an element before they
+// write it, so that an output may be an input. A shifted overlap is still wrong.
+lk_status check_same_or_apart(const char* name_in, const lk_tensor* in, const Matrix& in_rows,
+                              const char* name_out, const lk_tensor* out, const Matrix& out_rows);
 
 // A workspace of at least `needed` bytes, aligned to LK_ALIGNMENT.
 lk_status check_workspace(const void* workspace, size_t bytes, size_t needed);

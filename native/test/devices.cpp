@@ -192,7 +192,7 @@ void check_right(const char* what, const Array& actual, const Array& oracle, con
     plain_error = std::fmax(plain_error, std::fabs(plain.at(i) - expected));
     largest = std::fmax(largest, std::fabs(expected));
   }
-  INFO(what, ": error ", error, ", plain f32 error ", plain_error, ", largest value ", largest);
+  INFO(std::string(what), ": error ", error, ", plain f32 error ", plain_error, ", largest value ", largest);
   CHECK(finite);
   CHECK(error <= 2 * plain_error + largest * std::numeric_limits<float>::epsilon());
 }
@@ -204,7 +204,7 @@ void check_same_bits(const char* what, const Array& a, const Array& b) {
     const float x = a.at(i), y = b.at(i);
     different += std::memcmp(&x, &y, 4) != 0;
   }
-  INFO(what, ": ", different, " of ", a.size(), " elements differ");
+  INFO(std::string(what), ": ", different, " of ", a.size(), " elements differ");
   CHECK(different == 0);
 }
 

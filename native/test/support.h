@@ -7,6 +7,7 @@
 
 #include <doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -16,6 +17,23 @@
 #include "lorikeet.h"
 
 namespace lk::test {
+
+// The call succeeded; the library's words otherwise.
+#define LK_REQUIRE_OK(call)                     \
+  do {                                          \
+    const lk_status lk_require_status = (call); \
+    INFO(std::string(lk_last_error()));         \
+    REQUIRE(lk_require_status == LK_OK);        \
+  } while (0)
+
+// The call failed with this status and words that contain `text`.
+#define LK_REQUIRE_FAILS(call, status, text)                         \
+  do {                                                               \
+    const lk_status lk_require_status = (call);                      \
+    CHECK(lk_require_status == (status));                            \
+    INFO(std::string(lk_last_error()));                              \
+    CHECK(std::string(lk_last_error()).find(text) != std::string::npos); \
+  } while (0)
 
 // Opens the devices named in LORIKEET_TEST_DEVICES (comma separated, "cpu" by default; "cpu:3" is
 // three threads). Prints why and returns false when one cannot be opened.
@@ -74,6 +92,53 @@ class Array {
   lk_tensor tensor_{};
 };
 
+// Dense values of any dtype on one device, guarded like an Array: indices, bytes, half floats.
+template <class T>
+class Values {
+ public:
+  Values(lk_device* device, int32_t dtype, const std::vector<int64_t>& sizes,
+         const std::vector<T>& values)
+      : device_(device), count_(values.size()) {
+    std::vector<T> guarded(count_ + 2 * kGuard, kCanary);
+    std::copy(values.begin(), values.end(), guarded.begin() + kGuard);
+    LK_REQUIRE_OK(lk_allocate(device, guarded.size() * sizeof(T), &block_));
+    LK_REQUIRE_OK(lk_upload(device, block_, guarded.data(), guarded.size() * sizeof(T)));
+    tensor_.data = static_cast<T*>(block_) + kGuard;
+    tensor_.dtype = dtype;
+    tensor_.rank = static_cast<int32_t>(sizes.size());
+    int64_t stride = 1;
+    for (int d = tensor_.rank - 1; d >= 0; --d) {
+      tensor_.sizes[d] = sizes[d];
+      tensor_.strides[d] = stride;
+      stride *= sizes[d];
+    }
+    REQUIRE(stride == static_cast<int64_t>(count_));
+  }
+  ~Values() { lk_free(device_, block_); }
+  Values(const Values&) = delete;
+
+  const lk_tensor* tensor() const { return &tensor_; }
+
+  std::vector<T> fetch() const {
+    std::vector<T> guarded(count_ + 2 * kGuard);
+    LK_REQUIRE_OK(lk_download(device_, guarded.data(), block_, guarded.size() * sizeof(T)));
+    for (size_t i = 0; i < kGuard; ++i) {
+      REQUIRE(guarded[i] == T{kCanary});
+      REQUIRE(guarded[kGuard + count_ + i] == T{kCanary});
+    }
+    return {guarded.begin() + kGuard, guarded.end() - kGuard};
+  }
+
+ private:
+  static constexpr size_t kGuard = 64;
+  static constexpr T kCanary = 113;
+
+  lk_device* device_;
+  size_t count_;
+  void* block_ = nullptr;
+  lk_tensor tensor_{};
+};
+
 // Device memory for an operation's workspace, filled with NaN so that nothing relies on it.
 class Workspace {
  public:
@@ -88,23 +153,6 @@ class Workspace {
   void* block_ = nullptr;
   size_t bytes_;
 };
-
-// The call succeeded; the library's words otherwise.
-#define LK_REQUIRE_OK(call) \
-  do {                      \
-    const lk_status lk_require_status = (call); \
-    INFO(lk_last_error());  \
-    REQUIRE(lk_require_status == LK_OK);        \
-  } while (0)
-
-// The call failed with this status and words that contain `text`.
-#define LK_REQUIRE_FAILS(call, status, text)                         \
-  do {                                                               \
-    const lk_status lk_require_status = (call);                      \
-    CHECK(lk_require_status == (status));                            \
-    INFO(lk_last_error());                                           \
-    CHECK(std::string(lk_last_error()).find(text) != std::string::npos); \
-  } while (0)
 
 // The rule for "right": against the oracle (double accumulators, rounded once), the largest error
 // is at most twice that of the same maths done plainly in f32, plus one rounding of the largest

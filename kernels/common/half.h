@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// bf16, f16 and u8 in memory to f32 in a register and back, a vector at a time, by integer
+// arithmetic that every instruction set has. To the narrower formats: to nearest, ties to even;
+// beyond the largest number infinity; a NaN stays one, its quiet bit set and the upper part of its
+// payload kept. No step works on a subnormal f32, so a process that flushes those gets the same
+// bits.
+#pragma once
+
+#include "common/simd.h"
+
+namespace lk::LK_ISA {
+
+typedef uint16_t HalfWords __attribute__((vector_size(LK_VECTOR_BYTES / 2)));
+typedef uint8_t QuarterBytes __attribute__((vector_size(LK_VECTOR_BYTES / 4)));
+
+inline Uint load_words(const uint16_t* p) {
+  HalfWords words;
+  __builtin_memcpy(&words, p, sizeof(words));
+  return __builtin_convertvector(words, Uint);
+}
+inline void store_words(uint16_t* p, Uint v) {
+  const HalfWords words = __builtin_convertvector(v, HalfWords);
+  __builtin_memcpy(p, &words, sizeof(words));
+}
+
+inline Uint bits(Vec v) { return reinterpret_cast<Uint>(v); }
+inline Vec from_bits(Uint v) { return reinterpret_cast<Vec>(v); }
+
+inline Vec load_bf16(const uint16_t* p) { return from_bits(load_words(p) << 16); }
+inline void store_bf16(uint16_t* p, Vec v) {
+  const Uint x = bits(v);
+  const Uint rounded = (x + 0x7FFFu + ((x >> 16) & 1u)) >> 16;
+  const Uint nan = (x >> 16) | 0x40u;
+  store_words(p, (x & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded);
+}
+
+inline Vec load_f16(const uint16_t* p) {
+  const Uint h = load_words(p);
+  const Uint magnitude = h & 0x7FFFu;
+  // Exponents differ by 112 in their bias, infinities and NaNs by twice that. Subnormals are
+  // integers times 2^-24, which is the last place of 0.5.
+  const Uint normal = (magnitude << 13) + (112u << 23);
+  const Uint special = normal + (112u << 23);
+  const Uint subnormal = bits(from_bits(magnitude | 0x3F000000u) - 0.5f);
+  const Uint value = magnitude < 0x400u ? subnormal : magnitude < 0x7C00u ? normal : special;
+  return from_bits(value | (h & 0x8000u) << 16);
+}
+inline void store_f16(uint16_t* p, Vec v) {
+  const Uint x = bits(v);
+  const Uint magnitude = x & 0x7FFFFFFFu;
+  // From 2^16 on all is infinity; what rounds up to 2^16 carries into it by itself.
+  const Uint limited = magnitude < 0x47800000u ? magnitude : 0x47800000u - Uint{};
+  const Uint normal = (limited + 0xFFFu + ((limited >> 13) & 1u) - (112u << 23)) >> 13;
+  // Below 2^-14 the sum with 0.5 rounds to the last place of an f16 subnormal.
+  const Uint subnormal = bits(from_bits(magnitude) + 0.5f) - 0x3F000000u;
+  const Uint nan = (magnitude >> 13 & 0x3FFu) | 0x7E00u;
+  const Uint value = magnitude > 0x7F800000u ? nan : magnitude < 0x38800000u ? subnormal : normal;
+  store_words(p, value | (x >> 16 & 0x8000u));
+}
+
+inline Vec load_u8(const uint8_t* p) {
+  QuarterBytes bytes;
+  __builtin_memcpy(&bytes, p, sizeof(bytes));
+  return __builtin_convertvector(__builtin_convertvector(bytes, Int), Vec);
+}
+
+}  // namespace lk::LK_ISA

@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One pass, vectors of kLanes, fixed chunks of elements shared out among the threads. Strided
+// elements are collected into a vector first, so that there is one conversion to be right.
+#include "common/chunks.h"
+#include "common/half.h"
+#include "cpu_operations.h"
+
+namespace lk::LK_ISA {
+namespace {
+
+// run(source offset, destination offset, n) for every piece of the innermost dimension.
+template <class Run>
+void over_walk(ThreadPool& pool, const elementwise::Walk& walk, const Run& run) {
+  const int inner = walk.rank - 1;
+  pool.run(chunks(walk.elements), [&](int64_t chunk, int) {
+    int64_t next = chunk * kChunk;
+    const int64_t end = walk.elements - next < kChunk ? walk.elements : next + kChunk;
+    while (next < end) {
+      int64_t rest = next, source = 0, destination = 0;
+      for (int d = inner; d >= 0; --d) {
+        source += rest % walk.sizes[d] * walk.source_strides[d];
+        destination += rest % walk.sizes[d] * walk.destination_strides[d];
+        rest /= walk.sizes[d];
+      }
+      const int64_t row_left = walk.sizes[inner] - next % walk.sizes[inner];
+      const int64_t n = row_left < end - next ? row_left : end - next;
+      run(source, destination, n);
+      next += n;
+    }
+  });
+}
+
+struct F32 {
+  typedef float Element;
+  static Vec load(const float* p) { return LK_ISA::load(p); }
+  static void store(float* p, Vec v) { LK_ISA::store(p, v); }
+};
+struct Bf16 {
+  typedef uint16_t Element;
+  static Vec load(const uint16_t* p) { return load_bf16(p); }
+  static void store(uint16_t* p, Vec v) { store_bf16(p, v); }
+};
+struct F16 {
+  typedef uint16_t Element;
+  static Vec load(const uint16_t* p) { return load_f16(p); }
+  static void store(uint16_t* p, Vec v) { store_f16(p, v); }
+};
+struct U8 {
+  typedef uint8_t Element;
+  static Vec load(const uint8_t* p) { return load_u8(p); }
+};
+
+// Up to kLanes elements at any stride.
+template <class From, class To>
+void convert_strided(const typename From::Element* source, int64_t source_stride,
+                     typename To::Element* destination, int64_t destination_stride, int64_t n) {
+  typename From::Element in[kLanes] = {};
+  typename To::Element out[kLanes];
+  for (int64_t i = 0; i < n; ++i) in[i] = source[i * source_stride];
+  To::store(out, From::load(in));
+  for (int64_t i = 0; i < n; ++i) destination[i * destination_stride] = out[i];
+}
+
+template <class From, class To>
+void convert_as(const Context& context, const elementwise::Convert& call) {
+  const int inner = call.walk.rank - 1;
+  const int64_t from_stride = call.walk.source_strides[inner];
+  const int64_t to_stride = call.walk.destination_strides[inner];
+  over_walk(*context.pool, call.walk, [&](int64_t from, int64_t to, int64_t n) {
+    const auto* source = static_cast<const typename From::Element*>(call.source) + from;
+    auto* destination = static_cast<typename To::Element*>(call.destination) + to;
+    int64_t j = 0;
+    if (from_stride == 1 && to_stride == 1) {
+      for (; j + kLanes <= n; j += kLanes) To::store(destination + j, From::load(source + j));
+    }
+    for (; j < n; j += kLanes) {
+      convert_strided<From, To>(source + j * from_stride, from_stride, destination + j * to_stride,
+                                to_stride, n - j < kLanes ? n - j : kLanes);
+    }
+  });
+}
+
+// Elements of one type: their bits, untouched.
+template <class Word>
+void copy_as(const Context& context, const elementwise::Convert& call) {
+  const int inner = call.walk.rank - 1;
+  const int64_t from_stride = call.walk.source_strides[inner];
+  const int64_t to_stride = call.walk.destination_strides[inner];
+  over_walk(*context.pool, call.walk, [&](int64_t from, int64_t to, int64_t n) {
+    const Word* source = static_cast<const Word*>(call.source) + from;
+    Word* destination = static_cast<Word*>(call.destination) + to;
+    if (from_stride == 1 && to_stride == 1) {
+      __builtin_memcpy(destination, source, static_cast<size_t>(n) * sizeof(Word));
+      return;
+    }
+    for (int64_t j = 0; j < n; ++j) destination[j * to_stride] = source[j * from_stride];
+  });
+}
+
+template <class From>
+void convert_from(const Context& context, const elementwise::Convert& call) {
+  switch (call.destination_dtype) {
+    case LK_BF16: return convert_as<From, Bf16>(context, call);
+    case LK_F16: return convert_as<From, F16>(context, call);
+    default: return convert_as<From, F32>(context, call);
+  }
+}
+
+}  // namespace
+
+lk_status fill(const Context& context, const elementwise::Fill& call) {
+  const int64_t stride = call.walk.destination_strides[call.walk.rank - 1];
+  const Vec value = splat(call.value);
+  over_walk(*context.pool, call.walk, [&](int64_t, int64_t to, int64_t n) {
+    float* out = call.data + to;
+    int64_t j = 0;
+    if (stride == 1) {
+      for (; j + kLanes <= n; j += kLanes) store(out + j, value);
+    }
+    for (; j < n; ++j) out[j * stride] = call.value;
+  });
+  return LK_OK;
+}
+
+lk_status add(const Context& context, const elementwise::Add& call) {
+  over_rows(*context.pool, call.y.rows, call.y.columns, [&](int64_t i, int64_t first, int64_t n) {
+    const float* a = call.a.row(i) + first;
+    const float* b = call.b.row(i) + first;
+    float* y = call.y.row(i) + first;
+    over_vectors(
+        n, [&](int64_t j) { store(y + j, load(a + j) + load(b + j)); },
+        [&](int64_t j, int64_t rest) {
+          store_first(y + j, load_first(a + j, rest) + load_first(b + j, rest), rest);
+        });
+  });
+  return LK_OK;
+}
+
+lk_status convert(const Context& context, const elementwise::Convert& call) {
+  if (call.source_dtype == call.destination_dtype) {
+    const bool narrow = call.source_dtype == LK_BF16 || call.source_dtype == LK_F16;
+    narrow ? copy_as<uint16_t>(context, call) : copy_as<uint32_t>(context, call);
+    return LK_OK;
+  }
+  switch (call.source_dtype) {
+    case LK_F32: convert_from<F32>(context, call); break;
+    case LK_BF16: convert_from<Bf16>(context, call); break;
+    case LK_F16: convert_from<F16>(context, call); break;
+    default: convert_as<U8, F32>(context, call);
+  }
+  return LK_OK;
+}
+
+}  // namespace lk::LK_ISA
