@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One number a sample of the batch: a chunk of vectors at most, drawn and compared.
-#include "common/chunks.h"
+#include "common/loops.h"
 #include "common/philox_simd.h"
 #include "cpu_operations.h"
 
@@ -13,12 +13,10 @@ lk_status drop_path_scales(const Context& context, const drop_path::Scales& call
   const Uint threshold = call.keep_threshold - Uint{};
   over_rows(*context.pool, 1, call.scales.size, [&](int64_t, int64_t first, int64_t n) {
     float* out = call.scales.data + first;
-    const auto scales = [&](int64_t j) {
-      return select(philox.words(first + j) >= threshold, splat(call.kept), splat(0));
-    };
-    over_vectors(
-        n, [&](int64_t j) { store(out + j, scales(j)); },
-        [&](int64_t j, int64_t rest) { store_first(out + j, scales(j), rest); });
+    over_vectors(n, [&](int64_t j, auto part) {
+      const Int keep = philox.words(first + j) >= threshold;
+      part.store(out + j, select(keep, splat(call.kept), splat(0)));
+    });
   });
   return LK_OK;
 }

@@ -3,7 +3,7 @@
 //
 // One pass, vectors of kLanes, fixed chunks of elements shared out among the threads. Strided
 // elements are collected into a vector first, so that there is one conversion to be right.
-#include "common/chunks.h"
+#include "common/loops.h"
 #include "common/half.h"
 #include "cpu_operations.h"
 
@@ -14,9 +14,9 @@ namespace {
 template <class Run>
 void over_walk(ThreadPool& pool, const elementwise::Walk& walk, const Run& run) {
   const int inner = walk.rank - 1;
-  pool.run(chunks(walk.elements), [&](int64_t chunk, int) {
+  pool.run(divide_up(walk.elements, kChunk), [&](int64_t chunk, int) {
     int64_t next = chunk * kChunk;
-    const int64_t end = walk.elements - next < kChunk ? walk.elements : next + kChunk;
+    const int64_t end = smaller(walk.elements, next + kChunk);
     while (next < end) {
       int64_t rest = next, source = 0, destination = 0;
       for (int d = inner; d >= 0; --d) {
@@ -24,8 +24,7 @@ void over_walk(ThreadPool& pool, const elementwise::Walk& walk, const Run& run) 
         destination += rest % walk.sizes[d] * walk.destination_strides[d];
         rest /= walk.sizes[d];
       }
-      const int64_t row_left = walk.sizes[inner] - next % walk.sizes[inner];
-      const int64_t n = row_left < end - next ? row_left : end - next;
+      const int64_t n = smaller(walk.sizes[inner] - next % walk.sizes[inner], end - next);
       run(source, destination, n);
       next += n;
     }
@@ -77,7 +76,7 @@ void convert_as(const Context& context, const elementwise::Convert& call) {
     }
     for (; j < n; j += kLanes) {
       convert_strided<From, To>(source + j * from_stride, from_stride, destination + j * to_stride,
-                                to_stride, n - j < kLanes ? n - j : kLanes);
+                                to_stride, smaller(n - j, kLanes));
     }
   });
 }
@@ -129,11 +128,9 @@ lk_status add(const Context& context, const elementwise::Add& call) {
     const float* a = call.a.row(i) + first;
     const float* b = call.b.row(i) + first;
     float* y = call.y.row(i) + first;
-    over_vectors(
-        n, [&](int64_t j) { store(y + j, load(a + j) + load(b + j)); },
-        [&](int64_t j, int64_t rest) {
-          store_first(y + j, load_first(a + j, rest) + load_first(b + j, rest), rest);
-        });
+    over_vectors(n, [&](int64_t j, auto part) {
+      part.store(y + j, part.load(a + j) + part.load(b + j));
+    });
   });
   return LK_OK;
 }

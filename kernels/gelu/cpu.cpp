@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One pass, vectors of kLanes, fixed chunks of elements shared out among the threads.
-#include "common/chunks.h"
+#include "common/loops.h"
 #include "cpu_operations.h"
 
 namespace lk::LK_ISA {
@@ -11,9 +11,7 @@ lk_status gelu_forward(const Context& context, const gelu::Forward& call) {
   over_rows(*context.pool, call.x.rows, call.x.columns, [&](int64_t i, int64_t first, int64_t n) {
     const float* x = call.x.row(i) + first;
     float* y = call.y.row(i) + first;
-    over_vectors(
-        n, [&](int64_t j) { store(y + j, gelu(load(x + j))); },
-        [&](int64_t j, int64_t rest) { store_first(y + j, gelu(load_first(x + j, rest)), rest); });
+    over_vectors(n, [&](int64_t j, auto part) { part.store(y + j, gelu(part.load(x + j))); });
   });
   return LK_OK;
 }
@@ -23,12 +21,9 @@ lk_status gelu_backward(const Context& context, const gelu::Backward& call) {
     const float* x = call.x.row(i) + first;
     const float* dy = call.dy.row(i) + first;
     float* d_x = call.d_x.row(i) + first;
-    over_vectors(
-        n, [&](int64_t j) { store(d_x + j, load(dy + j) * gelu_derivative(load(x + j))); },
-        [&](int64_t j, int64_t rest) {
-          store_first(d_x + j, load_first(dy + j, rest) * gelu_derivative(load_first(x + j, rest)),
-                      rest);
-        });
+    over_vectors(n, [&](int64_t j, auto part) {
+      part.store(d_x + j, part.load(dy + j) * gelu_derivative(part.load(x + j)));
+    });
   });
   return LK_OK;
 }

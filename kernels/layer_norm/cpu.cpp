@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A row at a time, twice or three times over while it is in cache; see README.md.
+#include "common/loops.h"
 #include "cpu_operations.h"
 
 namespace lk::LK_ISA {
@@ -17,44 +18,6 @@ constexpr int64_t kTaskElements = 8192;
 constexpr int64_t kMinBlockRows = 16, kMaxBlocks = 128;
 // Columns of d_gamma and d_beta that one task sums over the blocks.
 constexpr int64_t kColumnsPerTask = 512;
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// How a body reads and writes kLanes elements of a row ...
-struct Whole {
-  Vec load(const float* p) const { return LK_ISA::load(p); }
-  void store(float* p, Vec v) const { LK_ISA::store(p, v); }
-  Vec keep(Vec v) const { return v; }
-};
-
-// ... or the row's last n, the other lanes being zero.
-struct First {
-  int64_t n;
-  Vec load(const float* p) const { return load_first(p, n); }
-  void store(float* p, Vec v) const { store_first(p, v, n); }
-  Vec keep(Vec v) const { return select(lane_numbers() < static_cast<int32_t>(n), v, Vec{}); }
-};
-
-template <class Body>
-void over_vectors(int64_t columns, const Body& body) {
-  int64_t j = 0;
-  for (; j + kLanes <= columns; j += kLanes) body(j, Whole{});
-  if (j < columns) body(j, First{columns - j});
-}
-
-// The sum of term(j, part) over a row, in four interleaved partial sums: the additions of one
-// need not wait for each other, and each is a quarter as long.
-template <class Term>
-float sum_over(int64_t columns, const Term& term) {
-  Vec sums[4] = {};
-  int64_t j = 0;
-  for (; j + 4 * kLanes <= columns; j += 4 * kLanes) {
-    for (int u = 0; u < 4; ++u) sums[u] += term(j + u * kLanes, Whole{});
-  }
-  for (int u = 0; j + kLanes <= columns; j += kLanes, ++u) sums[u] += term(j, Whole{});
-  if (j < columns) sums[3] += term(j, First{columns - j});
-  return reduce_add((sums[0] + sums[1]) + (sums[2] + sums[3]));
-}
 
 void forward_row(const Forward& call, int64_t i) {
   const float* x = call.x.row(i);

@@ -3,7 +3,7 @@
 //
 // A vector of words at a time, made where they are stored. Words are a function of the element's
 // number, so that chunks need nothing from each other.
-#include "common/chunks.h"
+#include "common/loops.h"
 #include "common/philox_simd.h"
 #include "cpu_operations.h"
 
@@ -15,13 +15,11 @@ lk_status random_uniform(const Context& context, const philox::Uniform& call) {
             [&](int64_t i, int64_t first, int64_t n) {
     float* out = call.tensor.row(i) + first;
     const uint64_t element = i * call.tensor.columns + first;
-    // Rounds once: the product with a power of two is exact.
-    const auto numbers = [&](int64_t j) {
-      return __builtin_convertvector(philox.words(element + j), Vec) * 0x1p-32f;
-    };
-    over_vectors(
-        n, [&](int64_t j) { store(out + j, numbers(j)); },
-        [&](int64_t j, int64_t rest) { store_first(out + j, numbers(j), rest); });
+    over_vectors(n, [&](int64_t j, auto part) {
+      // Rounds once: the product with a power of two is exact.
+      const Uint words = philox.words(element + j);
+      part.store(out + j, __builtin_convertvector(words, Vec) * 0x1p-32f);
+    });
   });
   return LK_OK;
 }
