@@ -14,8 +14,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * A processor that runs kernels, and its memory. Calls on one device, its tensors included, must not
- * overlap in time; different devices are independent.
+ * A processor that runs kernels, and its memory. Calls on one device, its tensors included, must
+ * not overlap in time; different devices are independent.
  */
 public final class Device implements AutoCloseable {
   private static final long STAGING_BYTES = 1 << 16;
@@ -142,8 +142,7 @@ public final class Device implements AutoCloseable {
   void upload(long destination, MemorySegment source) {
     long step = source.isNative() ? source.byteSize() : STAGING_BYTES;
     for (long offset = 0; offset < source.byteSize(); offset += step) {
-      MemorySegment piece =
-          source.asSlice(offset, Math.min(step, source.byteSize() - offset));
+      MemorySegment piece = source.asSlice(offset, Math.min(step, source.byteSize() - offset));
       if (!piece.isNative()) {
         piece = staging(piece.byteSize()).copyFrom(piece);
       }

@@ -7,9 +7,9 @@ import io.github.lorikeet.core.ffi.lk_epilogue;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What follows a linear layer's product in one pass, {@code lk_epilogue}: with z = x Wᵀ + bias
- * (+ LoRA), y = residual + row_scale ∘ activation(z). Each part is added by its method;
- * null takes it away again.
+ * What follows a linear layer's product in one pass, {@code lk_epilogue}: with z = x Wᵀ + bias (+
+ * LoRA), y = residual + row_scale ∘ activation(z). Each part is added by its method; null takes it
+ * away again.
  */
 public final class Epilogue {
   private final Pointers pointers = new Pointers(lk_epilogue.layout(), 3);
@@ -42,7 +42,7 @@ public final class Epilogue {
     return this;
   }
 
-  MemorySegment use(Kernels kernels) {
-    return pointers.use(kernels);
+  MemorySegment use(KernelCalls calls) {
+    return pointers.use(calls);
   }
 }

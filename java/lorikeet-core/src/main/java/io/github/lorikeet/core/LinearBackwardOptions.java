@@ -8,8 +8,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * How {@link Kernels#linearBackward} and {@link Kernels#loraLinearBackward} read dy and finish d_x:
- * {@code lk_linear_backward_options}. Each part is added by its method; null takes it away
- * again.
+ * {@code lk_linear_backward_options}. Each part is added by its method; null takes it away again.
  */
 public final class LinearBackwardOptions {
   private final Pointers pointers = new Pointers(lk_linear_backward_options.layout(), 2);
@@ -38,7 +37,7 @@ public final class LinearBackwardOptions {
     return this;
   }
 
-  MemorySegment use(Kernels kernels) {
-    return pointers.use(kernels);
+  MemorySegment use(KernelCalls calls) {
+    return pointers.use(calls);
   }
 }

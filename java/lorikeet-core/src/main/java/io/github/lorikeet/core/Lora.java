@@ -61,12 +61,12 @@ public final class Lora {
     this.random = random;
   }
 
-  MemorySegment use(Kernels kernels) {
+  MemorySegment use(KernelCalls calls) {
     if (random != null) {
       MemorySegment.copy(
           random.struct(), 0, pointers.struct(), lk_lora.random$offset(), lk_random.sizeof());
     }
-    return pointers.use(kernels);
+    return pointers.use(calls);
   }
 
   MemorySegment shape() {

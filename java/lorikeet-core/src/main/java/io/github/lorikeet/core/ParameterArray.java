@@ -37,8 +37,7 @@ public final class ParameterArray {
    * @param firstMoment SGD's momentum, AdamW's m
    * @param secondMoment AdamW's v; null for SGD
    */
-  public void set(
-      int i, Tensor value, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
+  public void set(int i, Tensor value, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
     int first = i * OFFSETS.length;
     tensors[first] = value;
     tensors[first + 1] = gradient;
@@ -57,10 +56,10 @@ public final class ParameterArray {
     return count;
   }
 
-  MemorySegment use(Kernels kernels) {
+  MemorySegment use(KernelCalls calls) {
     for (int t = 0; t < tensors.length; t++) {
       if (tensors[t] != null) {
-        copy(kernels.use(tensors[t]), t);
+        copy(calls.use(tensors[t]), t);
       }
     }
     return array;
@@ -76,8 +75,7 @@ public final class ParameterArray {
   }
 
   private void copy(MemorySegment descriptor, int t) {
-    long offset =
-        t / OFFSETS.length * lk_parameter.sizeof() + OFFSETS[t % OFFSETS.length];
+    long offset = t / OFFSETS.length * lk_parameter.sizeof() + OFFSETS[t % OFFSETS.length];
     MemorySegment.copy(descriptor, 0, array, offset, lk_tensor.sizeof());
   }
 }

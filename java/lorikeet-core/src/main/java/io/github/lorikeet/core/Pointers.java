@@ -23,7 +23,9 @@ final class Pointers {
   Pointers(MemoryLayout layout, int count) {
     long tensorBytes = lk_tensor.sizeof();
     MemorySegment all =
-        Arena.ofAuto().allocate(layout.byteSize() + count * tensorBytes, ValueLayout.JAVA_LONG.byteAlignment());
+        Arena.ofAuto()
+            .allocate(
+                layout.byteSize() + count * tensorBytes, ValueLayout.JAVA_LONG.byteAlignment());
     struct = all.asSlice(0, layout.byteSize());
     tensors = new Tensor[count];
     descriptors = new MemorySegment[count];
@@ -36,17 +38,19 @@ final class Pointers {
     return struct;
   }
 
-  /** Keeps a tensor (or none, if null) as the i-th and returns what the struct's field points to. */
+  /**
+   * Keeps a tensor (or none, if null) as the i-th and returns what the struct's field points to.
+   */
   MemorySegment set(int i, Tensor tensor) {
     tensors[i] = tensor;
     return tensor == null ? MemorySegment.NULL : descriptors[i];
   }
 
   /** The struct for a call on a device. */
-  MemorySegment use(Kernels kernels) {
+  MemorySegment use(KernelCalls calls) {
     for (int i = 0; i < tensors.length; i++) {
       if (tensors[i] != null) {
-        descriptors[i].copyFrom(kernels.use(tensors[i]));
+        descriptors[i].copyFrom(calls.use(tensors[i]));
       }
     }
     return struct;

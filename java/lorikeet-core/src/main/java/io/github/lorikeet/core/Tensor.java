@@ -7,7 +7,6 @@ import io.github.lorikeet.core.ffi.Lorikeet;
 import io.github.lorikeet.core.ffi.lk_tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Objects;
@@ -28,6 +27,7 @@ public final class Tensor implements AutoCloseable {
   private final long[] sizes;
   private final long[] strides;
   private final long elements;
+  private final boolean contiguous;
 
   /** The {@code lk_tensor}; lives as long as this object or whoever holds the segment. */
   private final MemorySegment descriptor = lk_tensor.allocate(Arena.ofAuto());
@@ -54,6 +54,7 @@ public final class Tensor implements AutoCloseable {
     this.sizes = sizes.clone();
     this.strides = strides.clone();
     this.elements = checkSizes(type, sizes, strides);
+    this.contiguous = isContiguous(sizes, strides);
     for (int d = 0; d < sizes.length; d++) {
       lk_tensor.sizes(descriptor, d, sizes[d]);
       lk_tensor.strides(descriptor, d, strides[d]);
@@ -88,7 +89,8 @@ public final class Tensor implements AutoCloseable {
   public static Tensor wrap(
       Device device, MemorySegment memory, DType type, long[] sizes, long[] strides) {
     if (!memory.isNative()) {
-      throw new IllegalArgumentException("memory is on the Java heap, expected an off-heap segment");
+      throw new IllegalArgumentException(
+          "memory is on the Java heap, expected an off-heap segment");
     }
     Tensor tensor = new Tensor(type, sizes, strides);
     tensor.checkRoom(0, memory.byteSize());
@@ -101,8 +103,7 @@ public final class Tensor implements AutoCloseable {
    * A tensor at an address of the device's memory that the caller keeps allocated; nothing checks
    * that.
    */
-  public static Tensor wrap(
-      Device device, long address, DType type, long[] sizes, long[] strides) {
+  public static Tensor wrap(Device device, long address, DType type, long[] sizes, long[] strides) {
     if (address == 0) {
       throw new IllegalArgumentException("address is 0, expected memory of " + device);
     }
@@ -121,8 +122,9 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor view(long offset, long[] sizes, long[] strides) {
     Tensor view = new Tensor(type, sizes, strides);
-    if (offset < 0) {
-      throw new IllegalArgumentException("offset " + offset + ", expected 0 or more");
+    if (offset < 0 || offset >= extent()) {
+      throw new IllegalArgumentException(
+          "offset " + offset + ", expected 0 to " + (extent() - 1) + " in " + shape());
     }
     view.checkRoom(offset * type.bytes(), extent() * type.bytes());
     view.base = this;
@@ -133,7 +135,7 @@ public final class Tensor implements AutoCloseable {
   /** The same contiguous elements under other sizes, such as [b, t, 3 * k] as [b, t, 3, h, d]. */
   public Tensor reshape(long... sizes) {
     Tensor view = view(0, sizes, contiguous(sizes));
-    if (!isContiguous() || view.elements != elements) {
+    if (!contiguous || view.elements != elements) {
       throw new IllegalArgumentException(
           shape() + " as " + view.shape() + ", expected as many elements, side by side");
     }
@@ -148,7 +150,8 @@ public final class Tensor implements AutoCloseable {
    */
   public void place(Tensor block, long byteOffset) {
     if (memory != null) {
-      throw new IllegalStateException(shape() + " has memory of its own, expected an unplaced tensor");
+      throw new IllegalStateException(
+          shape() + " has memory of its own, expected an unplaced tensor");
     }
     if (byteOffset < 0 || byteOffset % type.bytes() != 0) {
       throw new IllegalArgumentException(
@@ -191,13 +194,13 @@ public final class Tensor implements AutoCloseable {
 
   /** Whether the elements lie side by side in row-major order. */
   public boolean isContiguous() {
-    return Arrays.equals(strides, contiguous(sizes));
+    return contiguous;
   }
 
   /** Such as {@code f32 [2, 3]}, with the strides where they are not contiguous. */
   public String shape() {
-    String text = type.name().toLowerCase(Locale.ROOT) + " " + Arrays.toString(sizes);
-    return isContiguous() ? text : text + " strides " + Arrays.toString(strides);
+    String text = name(type) + " " + Arrays.toString(sizes);
+    return contiguous ? text : text + " strides " + Arrays.toString(strides);
   }
 
   /** The device whose memory this is; null while unplaced. */
@@ -325,18 +328,22 @@ public final class Tensor implements AutoCloseable {
 
   private void checkType(DType expected, String host) {
     if (type != expected) {
-      throw new IllegalArgumentException(shape() + " as " + host + ", expected " + expected);
+      throw new IllegalArgumentException(shape() + " as " + host + ", expected " + name(expected));
     }
   }
 
   private void checkCopy(MemorySegment host) {
-    if (!isContiguous()) {
+    if (!contiguous) {
       throw new IllegalArgumentException(shape() + ", expected a contiguous tensor to copy");
     }
     if (host.byteSize() != bytes()) {
       throw new IllegalArgumentException(
           "%s has %d bytes, the host memory %d".formatted(shape(), bytes(), host.byteSize()));
     }
+  }
+
+  private static String name(DType type) {
+    return type.name().toLowerCase(Locale.ROOT);
   }
 
   private static long[] contiguous(long[] sizes) {
@@ -349,13 +356,24 @@ public final class Tensor implements AutoCloseable {
     return strides;
   }
 
+  private static boolean isContiguous(long[] sizes, long[] strides) {
+    long stride = 1;
+    for (int d = sizes.length - 1; d >= 0; d--) {
+      // The stride of a single element is never walked.
+      if (sizes[d] != 1 && strides[d] != stride) {
+        return false;
+      }
+      stride *= sizes[d];
+    }
+    return true;
+  }
+
   /** Returns the number of elements, of which and of whose extent the bytes fit a long. */
   private static long checkSizes(DType type, long[] sizes, long[] strides) {
     if (sizes.length > Lorikeet.LK_MAX_DIMS() || strides.length != sizes.length) {
       throw new IllegalArgumentException(
           "sizes %s, strides %s: expected a stride for each of at most %d sizes"
-              .formatted(
-                  Arrays.toString(sizes), Arrays.toString(strides), Lorikeet.LK_MAX_DIMS()));
+              .formatted(Arrays.toString(sizes), Arrays.toString(strides), Lorikeet.LK_MAX_DIMS()));
     }
     try {
       long elements = 1;
@@ -374,7 +392,7 @@ public final class Tensor implements AutoCloseable {
       return elements;
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
-          type + " " + Arrays.toString(sizes) + " is larger than any memory", e);
+          name(type) + " " + Arrays.toString(sizes) + " is larger than any memory", e);
     }
   }
 }

@@ -73,11 +73,11 @@ public final class Weight {
     this.prepared = memory.address();
   }
 
-  MemorySegment use(Kernels kernels) {
+  MemorySegment use(KernelCalls calls) {
     if (memory == null) {
       throw new IllegalStateException(this + " is not prepared");
     }
-    kernels.use(memory);
+    calls.use(memory);
     if (memory.address() != prepared) {
       throw new IllegalStateException(this + ": its memory was placed elsewhere, prepare it again");
     }

@@ -15,8 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -37,21 +37,25 @@ public final class NativeLibrary {
   static final String PROPERTY = "lorikeet.library";
   static final String VARIABLE = "LORIKEET_LIBRARY";
   private static final String NAME = "lorikeet";
+  private static final String ADVICE = "use a library of the same release";
 
   private static boolean loaded;
 
   private final Function<String, String> properties;
   private final Map<String, String> environment;
   private final Function<String, URL> resources;
+  private final Consumer<Path> loader;
   private final List<String> tried = new ArrayList<>();
 
   NativeLibrary(
       Function<String, String> properties,
       Map<String, String> environment,
-      Function<String, URL> resources) {
+      Function<String, URL> resources,
+      Consumer<Path> loader) {
     this.properties = properties;
     this.environment = environment;
     this.resources = resources;
+    this.loader = loader;
   }
 
   /**
@@ -66,9 +70,15 @@ public final class NativeLibrary {
     // Not Class.getResource, which sees only the jar of its own module.
     ClassLoader classes = NativeLibrary.class.getClassLoader();
     String place =
-        new NativeLibrary(System::getProperty, System.getenv(), classes::getResource).find();
+        new NativeLibrary(
+                System::getProperty, System.getenv(), classes::getResource, NativeLibrary::load)
+            .find();
     checkVersion(place, Lorikeet.lk_abi_version());
     loaded = true;
+  }
+
+  static void load(Path file) {
+    System.load(file.toAbsolutePath().toString());
   }
 
   /** Loads the library from the first place that has it, and returns that place. */
@@ -102,17 +112,17 @@ public final class NativeLibrary {
       return null;
     }
     try {
-      System.load(file.toAbsolutePath().toString());
+      loader.accept(file);
       return name;
     } catch (UnsatisfiedLinkError e) {
-      tried.add(name + ": " + e.getMessage());
+      // The system's own message leads with the file, often twice.
+      tried.add(name + ": " + e.getMessage().replace(file + ": ", ""));
       return null;
     }
   }
 
   private String tryResource() {
-    String resource =
-        "META-INF/native/" + platform(properties) + "/" + System.mapLibraryName(NAME);
+    String resource = "META-INF/native/" + platform(properties) + "/" + System.mapLibraryName(NAME);
     String place = "class path " + resource;
     URL url = resources.apply(resource);
     if (url == null) {
@@ -163,14 +173,18 @@ public final class NativeLibrary {
   static void checkVersion(String place, int version) {
     if (version != Lorikeet.LK_ABI_VERSION()) {
       throw new UnsatisfiedLinkError(
-          "%s: the library's ABI version is %d, this lorikeet-core needs %d: use a library of the same release"
-              .formatted(place, version, Lorikeet.LK_ABI_VERSION()));
+          "%s: the library's ABI version is %d, this lorikeet-core needs %d: %s"
+              .formatted(place, version, Lorikeet.LK_ABI_VERSION(), ADVICE));
     }
   }
 
-  /** The functions that the bindings declare and the lookup does not have. */
-  static List<String> missing(SymbolLookup library) {
-    return functions().filter(name -> library.find(name).isEmpty()).toList();
+  /** The bindings look functions up one by one, when first called: here all of them, at once. */
+  static void checkFunctions(String place, SymbolLookup library) {
+    List<String> missing = functions().filter(name -> library.find(name).isEmpty()).toList();
+    if (!missing.isEmpty()) {
+      throw new UnsatisfiedLinkError(
+          "%s: the library lacks %s: %s".formatted(place, String.join(", ", missing), ADVICE));
+    }
   }
 
   /** The names of the C functions that the bindings declare, sorted. */
