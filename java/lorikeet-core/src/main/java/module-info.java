@@ -4,4 +4,5 @@
 /** Fused kernels for parameter-efficient fine-tuning: devices, tensors, autograd, optimisers. */
 module lorikeet.core {
   exports io.github.lorikeet.core;
+  exports io.github.lorikeet.core.autograd;
 }

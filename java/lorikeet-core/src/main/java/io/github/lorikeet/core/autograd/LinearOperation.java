@@ -1,0 +1,246 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.core.autograd;
+
+import io.github.lorikeet.core.Activation;
+import io.github.lorikeet.core.DType;
+import io.github.lorikeet.core.Epilogue;
+import io.github.lorikeet.core.Kernels;
+import io.github.lorikeet.core.LinearBackwardOptions;
+import io.github.lorikeet.core.Lora;
+import io.github.lorikeet.core.RandomKey;
+import io.github.lorikeet.core.Tensor;
+import io.github.lorikeet.core.Weight;
+import io.github.lorikeet.core.autograd.Gradient.Contribution;
+import java.util.Arrays;
+
+/**
+ * A linear layer with its adapter and everything that goes into the same pass: y = residual +
+ * dropPath ∘ activation(x Wᵀ + bias + LoRA). Saves x where W or the adapter is trained, LoRA's h
+ * [rows, groups * rank], and z, GELU's argument.
+ */
+final class LinearOperation extends Operation {
+  private final Variable x;
+  private final Linear layer;
+  private final LinearOptions options;
+  private final long rows;
+  private final Weight weight;
+  private final Epilogue epilogue = new Epilogue();
+  private final Call forward;
+
+  private final Lora lora;
+  private final RandomKey random;
+
+  /** Written by the forward call if not null. */
+  private Tensor h;
+
+  private Tensor z;
+  private boolean geluIsFused;
+
+  LinearOperation(Recording recording, Variable x, Linear layer, LinearOptions options) {
+    super(recording);
+    this.x = recording.use(x);
+    this.layer = layer;
+    this.options = options;
+    long[] sizes = x.sizes();
+    if (sizes[sizes.length - 1] != layer.inputs()) {
+      throw new IllegalArgumentException(
+          x + ": expected rows of " + layer.inputs() + " for " + layer.weight());
+    }
+    rows = x.tensor().elements() / layer.inputs();
+    sizes[sizes.length - 1] = layer.outputs();
+    Tensor y = recording.tensor(DType.F32, sizes);
+    Tensor residual = residual(y);
+    Tensor scales = scales();
+    epilogue
+        .activation(options.gelu() ? Activation.GELU : Activation.NONE)
+        .residual(residual)
+        .rowScale(scales);
+    weight = recording.useAsWeight(layer.weight());
+    random = layer.lora() == null ? null : recording.random();
+    lora = layer.lora() == null ? null : lora(layer.lora());
+    forward = recordForward(y).reads(x.tensor(), residual, scales).mayReplace(y, residual);
+    boolean residualRequires = residual != null && options.residual().requiresGradient();
+    output(y, x.requiresGradient() || residualRequires || isTrained());
+  }
+
+  private Tensor residual(Tensor y) {
+    Variable residual = recording.use(options.residual());
+    if (residual == null) {
+      return null;
+    }
+    if (!Arrays.equals(residual.sizes(), y.sizes())) {
+      throw new IllegalArgumentException("residual: " + residual + ", expected " + y.shape());
+    }
+    return residual.tensor();
+  }
+
+  private Tensor scales() {
+    Variable scales = recording.use(options.dropPath());
+    if (scales == null) {
+      return null;
+    }
+    if (rows % scales.tensor().elements() != 0) {
+      throw new IllegalArgumentException(
+          "dropPath: " + scales + ", expected one scale a sample of " + rows + " rows");
+    }
+    return scales.tensor();
+  }
+
+  private Lora lora(LoraAdapter adapter) {
+    float dropout = recording.training ? adapter.dropout() : 0;
+    return new Lora(
+        recording.use(adapter.a()),
+        recording.use(adapter.b()),
+        adapter.groups(),
+        adapter.rank(),
+        adapter.scaling(),
+        dropout,
+        random);
+  }
+
+  private Call recordForward(Tensor y) {
+    Kernels kernels = recording.kernels;
+    Tensor input = x.tensor();
+    Tensor bias = recording.use(layer.bias());
+    if (lora == null) {
+      Tensor workspace = recording.workspace(kernels.linearForwardWorkspace(rows, weight));
+      return recording
+          .call(
+              "linear_forward",
+              () -> kernels.linearForward(input, weight, bias, epilogue, y, workspace))
+          .writes(y, workspace);
+    }
+    Tensor workspace = recording.workspace(kernels.loraLinearForwardWorkspace(rows, weight, lora));
+    return recording
+        .call(
+            "lora_linear_forward",
+            () -> {
+              random.step(recording.step);
+              kernels.loraLinearForward(input, weight, bias, lora, epilogue, h, y, workspace);
+            })
+        .writes(y, workspace);
+  }
+
+  private boolean isTrained() {
+    LoraAdapter adapter = layer.lora();
+    return layer.weight().trainable()
+        || layer.bias() != null && layer.bias().trainable()
+        || adapter != null && (adapter.a().trainable() || adapter.b().trainable());
+  }
+
+  @Override
+  Tensor fuseGelu() {
+    if (!options.gelu() || options.residual() != null || options.dropPath() != null) {
+      return null;
+    }
+    geluIsFused = true;
+    return preActivation();
+  }
+
+  private Tensor preActivation() {
+    if (z == null) {
+      z = recording.tensor(DType.F32, output().sizes());
+      epilogue.preActivation(z);
+      forward.writes(z);
+    }
+    return z;
+  }
+
+  @Override
+  void backward(Tensor dy) {
+    if (x.requiresGradient() || isTrained()) {
+      recordBackward(options.gelu() && !geluIsFused ? geluBackward(dy) : dy);
+    }
+    if (options.residual() != null && options.residual().requiresGradient()) {
+      options.residual().gradientSum().accept(dy, output().gradientSum().owned());
+    }
+  }
+
+  /** The gradient of z; dropPath's scales, which commute with this, are left to the next call. */
+  private Tensor geluBackward(Tensor dy) {
+    Tensor argument = preActivation();
+    Tensor dz = recording.tensor(DType.F32, dy.sizes());
+    recording
+        .call("gelu_backward", () -> recording.kernels.geluBackward(argument, dy, dz))
+        .reads(argument, dy)
+        .writes(dz)
+        .mayReplace(dz, argument)
+        .mayReplace(dz, dy);
+    return dz;
+  }
+
+  private void recordBackward(Tensor dy) {
+    Tensor scales = options.dropPath() == null ? null : options.dropPath().tensor();
+    boolean mayFuse = x.requiresGradient() && x.producer() != null && x.uses() == 1;
+    Tensor xPreActivation = mayFuse ? x.producer().fuseGelu() : null;
+    Contribution dX = x.contribute(xPreActivation == null);
+    Tensor dXTensor = dX == null ? null : dX.tensor();
+    int dXFlag = dX != null && dX.adds() ? Kernels.ADD_TO_D_X : 0;
+    LinearBackwardOptions backward =
+        new LinearBackwardOptions().rowScale(scales).xPreActivation(xPreActivation);
+    Call call =
+        lora == null
+            ? linear(dy, dXTensor, dXFlag, backward)
+            : loraLinear(dy, dXTensor, dXFlag, backward);
+    call.reads(dy, scales, xPreActivation).writes(dXTensor);
+    if (dX != null) {
+      call.reads(dX.read());
+      if (!dX.adds()) {
+        call.mayReplace(dXTensor, xPreActivation);
+      }
+      dX.join();
+    }
+  }
+
+  private Call linear(Tensor dy, Tensor dX, int dXFlag, LinearBackwardOptions backward) {
+    Kernels kernels = recording.kernels;
+    boolean adds = recording.addsTo(layer.weight(), layer.bias());
+    Tensor dWeight = dWeight();
+    Tensor dBias = layer.bias() == null ? null : layer.bias().gradientTensor();
+    Tensor input = dWeight == null ? null : x.tensor();
+    Tensor workspace = recording.workspace(kernels.linearBackwardWorkspace(rows, weight));
+    return recording
+        .call(
+            "linear_backward",
+            () -> {
+              backward.flags(dXFlag | recording.parameterFlag(adds));
+              kernels.linearBackward(dy, input, weight, backward, dX, dWeight, dBias, workspace);
+            })
+        .reads(input)
+        .writes(workspace);
+  }
+
+  private Call loraLinear(Tensor dy, Tensor dX, int dXFlag, LinearBackwardOptions backward) {
+    Kernels kernels = recording.kernels;
+    Parameter a = layer.lora().a();
+    Parameter b = layer.lora().b();
+    boolean adds = recording.addsTo(layer.weight(), layer.bias(), a, b);
+    h = recording.tensor(DType.F32, rows, a.sizes()[0]);
+    forward.writes(h);
+    // The kernel makes d_a and d_b always: of a frozen adapter they are scratch memory.
+    Tensor scratchA = a.trainable() ? null : recording.tensor(DType.F32, a.sizes());
+    Tensor scratchB = b.trainable() ? null : recording.tensor(DType.F32, b.sizes());
+    Tensor dA = a.trainable() ? a.gradientTensor() : scratchA;
+    Tensor dB = b.trainable() ? b.gradientTensor() : scratchB;
+    Tensor dWeight = dWeight();
+    Tensor dBias = layer.bias() == null ? null : layer.bias().gradientTensor();
+    Tensor workspace = recording.workspace(kernels.loraLinearBackwardWorkspace(rows, weight, lora));
+    return recording
+        .call(
+            "lora_linear_backward",
+            () -> {
+              backward.flags(dXFlag | recording.parameterFlag(adds));
+              kernels.loraLinearBackward(
+                  dy, x.tensor(), weight, lora, h, backward, dX, dA, dB, dWeight, dBias, workspace);
+            })
+        .reads(x.tensor(), h)
+        .writes(workspace, scratchA, scratchB);
+  }
+
+  private Tensor dWeight() {
+    Parameter parameter = layer.weight();
+    return parameter.trainable() ? parameter.matrix(parameter.gradientTensor()) : null;
+  }
+}

@@ -1,0 +1,200 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.core.autograd;
+
+import io.github.lorikeet.core.DType;
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.core.Kernels;
+import io.github.lorikeet.core.ParameterArray;
+import io.github.lorikeet.core.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+
+/**
+ * Changes the trained parameters of a {@link MemoryPlan} by their gradients. Each parameter's
+ * {@link Parameter#learningRateScale} and {@link Parameter#weightDecay} are read at every step.
+ */
+public abstract sealed class Optimizer permits Sgd, AdamW {
+  private static final String STEPS = "steps";
+  private static final String[] MOMENTS = {".first_moment", ".second_moment"};
+
+  /**
+   * What steps work on.
+   *
+   * @param norm of the gradients, [1]; null without clipping, as scale is
+   * @param scale what clipping multiplies the gradients by, [1]
+   * @param workspace null for none
+   */
+  record Work(
+      Kernels kernels,
+      List<Parameter> parameters,
+      ParameterArray array,
+      Tensor norm,
+      Tensor scale,
+      Tensor workspace) {
+    /** The tensors that are the optimiser's own. */
+    List<Tensor> scratch() {
+      return Stream.of(norm, scale, workspace).filter(Objects::nonNull).toList();
+    }
+  }
+
+  private final int moments;
+  private float maxGradientNorm;
+  private Work work;
+  private long steps;
+
+  Optimizer(int moments) {
+    this.moments = moments;
+  }
+
+  /**
+   * From now on scales the gradients by min(1, maxNorm / (norm + 1e-6)) where norm is the 2-norm of
+   * all of them together (Pascanu et al., arXiv 1211.5063). To be called before the memory is
+   * planned.
+   *
+   * @param maxNorm more than 0
+   * @return this
+   */
+  public Optimizer clipGradientNorm(float maxNorm) {
+    if (!(maxNorm > 0)) {
+      throw new IllegalArgumentException("maxNorm " + maxNorm + ": expected more than 0");
+    }
+    maxGradientNorm = maxNorm;
+    return this;
+  }
+
+  /** Changes every parameter once. Allocates nothing. */
+  public void step(float learningRate) {
+    Work w = work();
+    for (int i = 0; i < w.parameters.size(); i++) {
+      Parameter parameter = w.parameters.get(i);
+      w.array.set(i, parameter.learningRateScale(), parameter.weightDecay());
+    }
+    if (w.norm != null) {
+      w.kernels.gradientNorm(w.array, maxGradientNorm, w.norm, w.scale, w.workspace);
+    }
+    step(w.kernels, w.array, learningRate, steps + 1, w.scale);
+    steps++;
+  }
+
+  abstract void step(
+      Kernels kernels, ParameterArray array, float learningRate, long step, Tensor gradientScale);
+
+  /** Steps taken, those before an imported state included. */
+  public long steps() {
+    return steps;
+  }
+
+  /** The gradients' 2-norm at the last step, before clipping. */
+  public float gradientNorm() {
+    if (work().norm == null) {
+      throw new IllegalStateException("the gradients' norm is computed for clipping only");
+    }
+    return work().norm.download()[0];
+  }
+
+  /**
+   * What the optimiser remembers, as copies in host memory: {@code steps}, i32 [1], and each
+   * parameter's moments, as {@code NAME.first_moment} and {@code NAME.second_moment}.
+   */
+  public Map<String, HostTensor> exportState() {
+    Map<String, HostTensor> state = new LinkedHashMap<>();
+    MemorySegment count = Arena.ofAuto().allocate(ValueLayout.JAVA_INT);
+    count.set(ValueLayout.JAVA_INT, 0, Math.toIntExact(steps));
+    state.put(STEPS, new HostTensor(DType.I32, new long[] {1}, count));
+    ownState().forEach((name, m) -> state.put(name, HostTensor.of(m.download(), m.sizes())));
+    return state;
+  }
+
+  /**
+   * Goes on from a state that {@link #exportState} made; with the parameters' values loaded as
+   * well, the next steps are bit for bit those of the optimiser it came from.
+   *
+   * @throws IllegalArgumentException where the state does not have exactly this optimiser's
+   *     tensors; nothing was changed then
+   */
+  public void importState(Map<String, HostTensor> state) {
+    Map<String, Tensor> own = ownState();
+    checkState(state, own);
+    own.forEach((name, moment) -> Parameter.copy(state.get(name), moment, name));
+    steps = state.get(STEPS).data().get(ValueLayout.JAVA_INT_UNALIGNED, 0);
+  }
+
+  private Map<String, Tensor> ownState() {
+    Map<String, Tensor> own = new LinkedHashMap<>();
+    for (Parameter parameter : work().parameters) {
+      for (int order = 1; order <= moments; order++) {
+        own.put(parameter.name() + MOMENTS[order - 1], parameter.momentTensor(order));
+      }
+    }
+    return own;
+  }
+
+  private static void checkState(Map<String, HostTensor> state, Map<String, Tensor> own) {
+    HostTensor count = state.get(STEPS);
+    if (count == null || count.type() != DType.I32 || count.elements() != 1) {
+      throw new IllegalArgumentException(STEPS + ": " + count + ", expected i32 [1]");
+    }
+    own.forEach((name, moment) -> Parameter.checkSizes(state.get(name), moment, name));
+    for (String name : state.keySet()) {
+      if (!name.equals(STEPS) && !own.containsKey(name)) {
+        throw new IllegalArgumentException(name + ": no such tensor in this optimiser's state");
+      }
+    }
+  }
+
+  // ---- For the memory plan
+
+  int moments() {
+    return moments;
+  }
+
+  /** What steps over these parameters, in their order, will work on; nothing has a place yet. */
+  Work plan(Device device, List<Parameter> trained) {
+    ParameterArray array = new ParameterArray(trained.size());
+    for (int i = 0; i < trained.size(); i++) {
+      Parameter p = trained.get(i);
+      Tensor second = moments < 2 ? null : p.momentTensor(2);
+      array.set(i, p.valueTensor(), p.gradientTensor(), p.momentTensor(1), second);
+    }
+    Kernels kernels = device.kernels();
+    if (maxGradientNorm == 0) {
+      return new Work(kernels, trained, array, null, null, null);
+    }
+    long bytes = kernels.gradientNormWorkspace(array);
+    return new Work(
+        kernels,
+        trained,
+        array,
+        Tensor.unplaced(DType.F32, 1),
+        Tensor.unplaced(DType.F32, 1),
+        bytes == 0 ? null : Tensor.unplaced(DType.U8, bytes));
+  }
+
+  void checkUnused() {
+    if (work != null) {
+      throw new IllegalStateException("the optimiser is part of another memory plan");
+    }
+  }
+
+  /** From now on steps work on this; null ends that. */
+  void attach(Work work) {
+    this.work = work;
+  }
+
+  private Work work() {
+    if (work == null) {
+      throw new IllegalStateException(
+          "the optimiser has no memory: allocate a memory plan with it");
+    }
+    return work;
+  }
+}
