@@ -7,5 +7,6 @@ module lorikeet.vision {
   requires com.fasterxml.jackson.core;
   requires java.desktop;
 
+  exports io.github.lorikeet.vision.image;
   exports io.github.lorikeet.vision.weights;
 }

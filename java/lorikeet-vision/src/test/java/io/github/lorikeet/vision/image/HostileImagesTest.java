@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.vision.image;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.awt.image.BufferedImage;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.zip.CRC32;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Damaged and forged files are decoded or refused, quickly and in bounded memory. */
+class HostileImagesTest {
+  private static final int MUTATIONS = 1000;
+  private static final long SPARE_BYTES = 64L << 20;
+  private static final long MUTATION_NANOS = 2_000_000_000L;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"png", "jpeg", "progressive"})
+  void mutationsAreRefusedOrDecoded(String kind) throws Exception {
+    byte[] radiograph = Files.readAllBytes(TestImages.radiograph("normal_0010.jpg"));
+    Image image = ImageDecoder.decode(radiograph, "radiograph");
+    byte[] original = switch (kind) {
+      case "png" -> TestImages.png(TestImages.buffered(image));
+      case "jpeg" -> radiograph;
+      default -> TestImages.jpeg(TestImages.buffered(image), true);
+    };
+    SplittableRandom random = new SplittableRandom(kind.hashCode());
+    int refused = 0;
+    int decoded = 0;
+    for (int i = 0; i < MUTATIONS; i++) {
+      byte[] file = mutate(original, kind.equals("png"), random);
+      long start = System.nanoTime();
+      if (isDecoded(file, "mutation " + i)) {
+        decoded++;
+      } else {
+        refused++;
+      }
+      assertThat(System.nanoTime() - start).isLessThan(MUTATION_NANOS);
+    }
+    // Damage in metadata is harmless, most other is not.
+    assertThat(refused).isGreaterThan(MUTATIONS / 4);
+    assertThat(decoded).isPositive();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"png", "jpeg", "progressive"})
+  void largeFilesThatClaimToBeLargerAreRefused(String kind) throws Exception {
+    // Noise compresses badly: these bytes could be 36 million pixels, if they were others.
+    BufferedImage noise = new BufferedImage(1500, 1500, BufferedImage.TYPE_BYTE_GRAY);
+    byte[] pixels = new byte[1500 * 1500];
+    new SplittableRandom(1).nextBytes(pixels);
+    noise.getRaster().setDataElements(0, 0, 1500, 1500, pixels);
+    byte[] file = kind.equals("png")
+        ? TestImages.png(noise)
+        : TestImages.jpeg(noise, kind.equals("progressive"));
+    ByteBuffer bytes = ByteBuffer.wrap(file);
+    if (kind.equals("png")) {
+      bytes.putInt(16, 6000).putInt(20, 6000);
+      mendChecksums(file);
+    } else {
+      int frame = TestImages.indexOf(file, kind.equals("progressive") ? 0xC2 : 0xC0);
+      bytes.putShort(frame + 4, (short) 6000).putShort(frame + 6, (short) 6000);
+    }
+    assertThat(isDecoded(file, kind)).isFalse();
+  }
+
+  /** Decodes a file, or sees it refused by the right exception, in bounded memory. */
+  private static boolean isDecoded(byte[] file, String name) throws Exception {
+    long allocated = allocatedBytes();
+    boolean decoded = true;
+    try {
+      ImageDecoder.decode(file, name);
+    } catch (ImageException e) {
+      assertThat(e).hasMessageStartingWith(name + ": ");
+      decoded = false;
+    }
+    assertThat(allocatedBytes() - allocated).isLessThan(file.length + SPARE_BYTES);
+    return decoded;
+  }
+
+  private static byte[] mutate(byte[] original, boolean png, SplittableRandom random) {
+    byte[] file = original.clone();
+    switch (random.nextInt(5)) {
+      case 0 -> {
+        return Arrays.copyOf(file, random.nextInt(file.length));
+      }
+      case 1 -> flipBits(file, random, file.length);
+      case 2 -> flipBits(file, random, Math.min(file.length, 700));
+      case 3 -> forgeNumber(file, random);
+      default -> {
+        // Length, place and bytes of one stretch, copied over another.
+        int length = random.nextInt(1, 64);
+        System.arraycopy(
+            original, random.nextInt(file.length - length),
+            file, random.nextInt(file.length - length), length);
+      }
+    }
+    // Half of the time the checksums are made right again, so that the damage reaches the decoder.
+    if (png && random.nextBoolean()) {
+      mendChecksums(file);
+    }
+    return file;
+  }
+
+  private static void flipBits(byte[] file, SplittableRandom random, int within) {
+    for (int i = random.nextInt(1, 9); i > 0; i--) {
+      file[random.nextInt(within)] ^= (byte) (1 << random.nextInt(8));
+    }
+  }
+
+  /** Writes an extreme 2- or 4-byte number somewhere near the start, where the sizes are. */
+  private static void forgeNumber(byte[] file, SplittableRandom random) {
+    int at = random.nextInt(2, 200);
+    int[] extremes = {0, 1, 0x7FFF, 0xFFFF, 8191, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
+    int value = extremes[random.nextInt(extremes.length)];
+    ByteBuffer bytes = ByteBuffer.wrap(file);
+    if (random.nextBoolean()) {
+      bytes.putInt(at, value);
+    } else {
+      bytes.putShort(at, (short) value);
+    }
+  }
+
+  private static void mendChecksums(byte[] file) {
+    ByteBuffer bytes = ByteBuffer.wrap(file);
+    int position = 8;
+    while (file.length - position >= 12) {
+      long length = bytes.getInt(position) & 0xFFFFFFFFL;
+      if (length > file.length - position - 12) {
+        return;
+      }
+      CRC32 crc = new CRC32();
+      crc.update(file, position + 4, (int) length + 4);
+      bytes.putInt(position + 8 + (int) length, (int) crc.getValue());
+      position += (int) length + 12;
+    }
+  }
+
+  /** Bytes this thread has allocated; the tested module does not read the management modules. */
+  private static long allocatedBytes() throws ReflectiveOperationException {
+    Object threads =
+        Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean")
+            .invoke(null);
+    return (long) Class.forName("com.sun.management.ThreadMXBean")
+        .getMethod("getCurrentThreadAllocatedBytes").invoke(threads);
+  }
+}
