@@ -8,5 +8,6 @@ module lorikeet.vision {
   requires java.desktop;
 
   exports io.github.lorikeet.vision.image;
+  exports io.github.lorikeet.vision.metrics;
   exports io.github.lorikeet.vision.weights;
 }
