@@ -7,6 +7,7 @@ module lorikeet.vision {
   requires com.fasterxml.jackson.core;
   requires java.desktop;
 
+  exports io.github.lorikeet.vision.data;
   exports io.github.lorikeet.vision.image;
   exports io.github.lorikeet.vision.metrics;
   exports io.github.lorikeet.vision.weights;
