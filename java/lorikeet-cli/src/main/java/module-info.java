@@ -4,7 +4,9 @@
 /** The lorikeet command. */
 module lorikeet.cli {
   requires lorikeet.vision;
+  requires com.fasterxml.jackson.core;
   requires info.picocli;
+  requires java.desktop;
 
   opens io.github.lorikeet.cli to info.picocli;
 }

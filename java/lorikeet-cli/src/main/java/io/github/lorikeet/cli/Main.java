@@ -3,11 +3,75 @@
 
 package io.github.lorikeet.cli;
 
-/** Entry point of the {@code lorikeet} command. */
-public final class Main {
-  private Main() {}
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
+/** The {@code lorikeet} command. Exit code 0: done, 1: failed, 2: wrong usage. */
+@Command(
+    name = "lorikeet",
+    description = "Parameter-efficient fine-tuning of vision transformers on hand-written kernels.",
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = {
+      InfoCommand.class,
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  lorikeet demo                     fine-tune on the sample radiographs, minutes",
+      "  lorikeet info                     what this machine offers",
+      "  lorikeet train --help             every option of one command",
+      "",
+      "In a clone of the repository, lorikeet test builds everything and runs every test."
+    })
+public final class Main implements Runnable {
+  @Spec private CommandSpec spec;
+
+  /** Runs the command and ends the JVM with its exit code. */
   public static void main(String[] arguments) {
-    System.exit(0);
+    PrintWriter out = new PrintWriter(System.out, true);
+    PrintWriter err = new PrintWriter(System.err, true);
+    System.exit(run(out, err, arguments));
+  }
+
+  /** Runs the command and returns its exit code. */
+  static int run(PrintWriter out, PrintWriter err, String... arguments) {
+    CommandLine command = commandLine().setOut(out).setErr(err);
+    try {
+      return command.execute(arguments);
+    } catch (OutOfMemoryError e) {
+      return Failures.outOfMemory(command);
+    }
+  }
+
+  /** The command with all its subcommands. */
+  static CommandLine commandLine() {
+    CommandLine command = new CommandLine(new Main());
+    for (CommandLine each : withSubcommands(command)) {
+      CommandSpec spec = each.getCommandSpec();
+      spec.mixinStandardHelpOptions(true).versionProvider(new Version());
+      spec.usageMessage().width(100).sortOptions(false).sortSynopsis(false);
+    }
+    command.setParameterExceptionHandler(Failures::wrongUsage);
+    command.setExecutionExceptionHandler(Failures::failed);
+    command.setCaseInsensitiveEnumValuesAllowed(true);
+    return command;
+  }
+
+  private static List<CommandLine> withSubcommands(CommandLine command) {
+    List<CommandLine> all = new ArrayList<>(command.getSubcommands().values());
+    all.add(command);
+    return all;
+  }
+
+  /** Without a subcommand there is nothing to do. */
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "a command is missing");
   }
 }

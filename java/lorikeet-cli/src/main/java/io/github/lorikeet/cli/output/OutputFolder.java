@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli.output;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+
+/** The folder a command writes its results to. A file in it is whole or not there. */
+public final class OutputFolder {
+  private final Path folder;
+
+  private OutputFolder(Path folder) {
+    this.folder = folder;
+  }
+
+  /**
+   * Makes the folder unless it exists, and makes sure now, before hours of work, that files can be
+   * written there.
+   *
+   * @throws UncheckedIOException if they cannot
+   */
+  public static OutputFolder create(Path folder) {
+    try {
+      Files.createDirectories(folder);
+      Files.delete(Files.createTempFile(folder, ".writable", ""));
+    } catch (IOException e) {
+      throw new UncheckedIOException(folder + ": cannot write to this folder", e);
+    }
+    return new OutputFolder(folder);
+  }
+
+  /** The path of a file in the folder. */
+  public Path path(String name) {
+    return folder.resolve(name);
+  }
+
+  /** Replaces a file by the text given. */
+  public void write(String name, String text) {
+    write(path(name), text);
+  }
+
+  /** Adds a line to a file, which is written out at once. */
+  public void append(String name, String line) {
+    try {
+      Files.writeString(
+          path(name), line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    } catch (IOException e) {
+      throw new UncheckedIOException(path(name) + ": cannot be written", e);
+    }
+  }
+
+  /** Replaces a file anywhere by the text given. */
+  public static void write(Path file, String text) {
+    Path part = file.resolveSibling(file.getFileName() + ".part");
+    try {
+      Files.writeString(part, text);
+      Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      try {
+        Files.deleteIfExists(part);
+      } catch (IOException left) {
+        e.addSuppressed(left);
+      }
+      throw new UncheckedIOException(file + ": cannot be written", e);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli.report;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Round values that divide an axis: multiples of 1, 2 or 5 times a power of ten.
+ *
+ * @param values ascending, at least two
+ * @param decimals that tell neighbours apart
+ */
+record Ticks(List<Double> values, int decimals) {
+  private static final int STEPS = 5;
+
+  /** Ticks that span all of [low, high], which must be finite. */
+  static Ticks around(double low, double high) {
+    double span = high > low ? high - low : Math.max(Math.abs(low), 1);
+    double power = Math.pow(10, Math.floor(Math.log10(span / STEPS)));
+    double multiple = span / STEPS / power;
+    double step = power * (multiple <= 1 ? 1 : multiple <= 2 ? 2 : multiple <= 5 ? 5 : 10);
+    List<Double> values = new ArrayList<>();
+    long first = (long) Math.floor(low / step + 1e-9);
+    long last = Math.max(first + 1, (long) Math.ceil(high / step - 1e-9));
+    for (long i = first; i <= last; i++) {
+      values.add(i * step);
+    }
+    return new Ticks(values, Math.max(0, (int) -Math.floor(Math.log10(step) + 1e-9)));
+  }
+
+  double first() {
+    return values.getFirst();
+  }
+
+  double last() {
+    return values.getLast();
+  }
+
+  String label(double value) {
+    return String.format(Locale.ROOT, "%." + decimals + "f", value);
+  }
+}

@@ -1,0 +1,175 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import io.github.lorikeet.cli.output.OutputFolder;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** What the command prints and the code it ends with. */
+class MainTest {
+  private record Result(int exitCode, String out, String err) {}
+
+  private static Result lorikeet(String... arguments) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    int exitCode = Main.run(new PrintWriter(out), new PrintWriter(err), arguments);
+    return new Result(exitCode, out.toString(), err.toString());
+  }
+
+  private static Stream<List<String>> commands() {
+    List<List<String>> all = new ArrayList<>();
+    all.add(List.of());
+    Main.commandLine().getSubcommands().keySet().forEach(name -> all.add(List.of(name)));
+    return all.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("commands")
+  void everyCommandHelpsWithExamples(List<String> command) {
+    List<String> arguments = new ArrayList<>(command);
+    arguments.add("--help");
+    Result result = lorikeet(arguments.toArray(String[]::new));
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.out()).startsWith("Usage: lorikeet").contains("Examples:\n  lorikeet ");
+    assertThat(result.err()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @MethodSource("commands")
+  void anUnknownOptionOfEveryCommandIsWrongUsage(List<String> command) {
+    List<String> arguments = new ArrayList<>(command);
+    arguments.add("--no-such-option");
+    Result result = lorikeet(arguments.toArray(String[]::new));
+    assertThat(result.exitCode()).isEqualTo(2);
+    assertThat(result.err())
+        .startsWith("lorikeet: ")
+        .endsWith("; see " + String.join(" ", prefixed(command)) + " --help\n")
+        .hasLineCount(1);
+    assertThat(result.out()).isEmpty();
+  }
+
+  private static List<String> prefixed(List<String> command) {
+    List<String> all = new ArrayList<>(List.of("lorikeet"));
+    all.addAll(command);
+    return all;
+  }
+
+  @Test
+  void nothingToDoIsWrongUsage() {
+    assertThat(lorikeet())
+        .isEqualTo(new Result(2, "", "lorikeet: a command is missing; see lorikeet --help\n"));
+  }
+
+  @Test
+  void aMisspeltCommandGetsASuggestion() {
+    Result result = lorikeet("inof");
+    assertThat(result.exitCode()).isEqualTo(2);
+    assertThat(result.err()).contains("'inof'", "did you mean info?").hasLineCount(1);
+  }
+
+  @Test
+  void versionIsTheOneBuilt() {
+    assertThat(lorikeet("--version").out()).matches("lorikeet \\d+\\.\\d+\\.\\d+(-SNAPSHOT)?\n");
+  }
+
+  @Test
+  void infoPrintsTheDevice() {
+    Result result = lorikeet("info", "--threads", "1");
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.out()).contains("device     cpu: ", "kernels  ", "threads  1\n");
+  }
+
+  @Test
+  void infoPrintsJson() throws Exception {
+    List<String> fields = new ArrayList<>();
+    try (JsonParser parser = new JsonFactory().createParser(lorikeet("info", "--json").out())) {
+      while (parser.nextToken() != null) {
+        if (parser.currentName() != null) {
+          fields.add(parser.currentName());
+        }
+      }
+    }
+    assertThat(fields).contains("version", "java", "devices", "isa", "threads", "memory_bytes");
+  }
+
+  @Test
+  void aNativeFailureIsOneLine() {
+    Result result = lorikeet("info", "--threads", "-1");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err()).startsWith("lorikeet: ").contains("threads", "-1").hasLineCount(1);
+  }
+
+  @Command(name = "failing")
+  private record Failing(Callable<Integer> body) implements Callable<Integer> {
+    @Override
+    public Integer call() throws Exception {
+      return body.call();
+    }
+  }
+
+  private static Result failing(Callable<Integer> body) {
+    StringWriter err = new StringWriter();
+    CommandLine command = Main.commandLine().addSubcommand(new Failing(body));
+    command.setExecutionExceptionHandler(Failures::failed).setErr(new PrintWriter(err));
+    int exitCode = command.execute("failing");
+    return new Result(exitCode, "", err.toString());
+  }
+
+  @Test
+  void whatAUserCanMendIsOneLine(@TempDir Path folder) throws Exception {
+    Path file = Files.writeString(folder.resolve("file"), "");
+    Path none = folder.resolve("none");
+    assertFails(1, none + ": no such file", () -> Files.readString(none).length());
+    assertFails(
+        1,
+        none + ": no such file",
+        () -> {
+          throw new UncheckedIOException(new NoSuchFileException(none.toString()));
+        });
+    assertFails(
+        1,
+        file + ": cannot write to this folder: a file of this name is in the way",
+        () -> OutputFolder.create(file).hashCode());
+    assertFails(
+        2,
+        "rank: 0, expected 1 to 256",
+        () -> {
+          throw new IllegalArgumentException("rank: 0, expected 1 to 256");
+        });
+  }
+
+  private static void assertFails(int exitCode, String message, Callable<Integer> body) {
+    assertThat(failing(body)).isEqualTo(new Result(exitCode, "", "lorikeet: " + message + "\n"));
+  }
+
+  @Test
+  void aDefectShowsItsTrace() {
+    Result result =
+        failing(
+            () -> {
+              throw new IllegalStateException("broken");
+            });
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err()).contains("io.github.lorikeet.cli.MainTest", "internal error", "please report");
+  }
+}
