@@ -53,8 +53,7 @@ class HostTensorTest {
     HostTensor half = HostTensor.of(exact, exact.length).f16();
     assertThat(half.shape()).isEqualTo("f16 [8]");
     assertThat(half.toFloats())
-        .containsExactly(
-            1, 1, 0x1.008p0f, 65504, Float.POSITIVE_INFINITY, 0, 0x1p-24f, -0f);
+        .containsExactly(1, 1, 0x1.008p0f, 65504, Float.POSITIVE_INFINITY, 0, 0x1p-24f, -0f);
   }
 
   @Test
