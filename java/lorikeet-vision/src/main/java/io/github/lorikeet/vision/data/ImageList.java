@@ -4,6 +4,7 @@
 package io.github.lorikeet.vision.data;
 
 import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
@@ -67,6 +68,22 @@ public final class ImageList {
       throw new ImageListException(list + ": cannot be read (" + e + ")", e);
     }
     return parser.finish();
+  }
+
+  /** The images of several lists with as many labels each, one list after the other. */
+  public static ImageList join(List<ImageList> lists) {
+    int labels = lists.getFirst().labels;
+    List<String> names = new ArrayList<>();
+    ByteArrayOutputStream values = new ByteArrayOutputStream();
+    for (ImageList list : lists) {
+      if (list.labels != labels) {
+        throw new ImageListException(
+            "lists of " + labels + " and of " + list.labels + " labels cannot be joined");
+      }
+      list.names.forEach(name -> names.add(list.root.resolve(name).toString()));
+      values.writeBytes(list.values);
+    }
+    return new ImageList(Path.of(""), labels, List.copyOf(names), values.toByteArray());
   }
 
   public int size() {

@@ -79,7 +79,7 @@ public final class ImageLoader implements AutoCloseable {
           "batches of " + batch + ": the list has only " + list.size()
               + " images, and training leaves incomplete batches out");
     }
-    int[] order = shuffled(list.size(), seed, epoch);
+    int[] order = new CounterRandom(seed, epoch, 0, Purpose.SHUFFLE).permutation(list.size());
     int count = order.length / Math.max(batch, 1) * batch;
     return new Batches(this, order, count, batch,
         (image, index) -> augment.view(image, seed, epoch, index));
@@ -136,17 +136,5 @@ public final class ImageLoader implements AutoCloseable {
     if (cacheLeft.addAndGet(-bytes) < 0 || !cache.compareAndSet(index, null, image)) {
       cacheLeft.addAndGet(bytes);
     }
-  }
-
-  /** Fisher and Yates's shuffle of 0 .. count - 1. */
-  private static int[] shuffled(int count, long seed, int epoch) {
-    CounterRandom random = new CounterRandom(seed, epoch, 0, Purpose.SHUFFLE);
-    int[] order = new int[count];
-    for (int i = 0; i < count; i++) {
-      int other = random.below(i + 1);
-      order[i] = order[other];
-      order[other] = i;
-    }
-    return order;
   }
 }

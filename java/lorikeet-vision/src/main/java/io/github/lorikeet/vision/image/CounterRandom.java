@@ -15,7 +15,8 @@ public final class CounterRandom {
   public enum Purpose {
     SHUFFLE,
     CROP,
-    FLIP
+    FLIP,
+    MASK
   }
 
   private final int key0;
@@ -42,6 +43,17 @@ public final class CounterRandom {
   /** Uniform in 0 .. bound - 1, to within bound / 2^32. */
   public int below(int bound) {
     return (int) ((next() & 0xFFFFFFFFL) * bound >>> 32);
+  }
+
+  /** 0 .. count - 1 in an order that is any with equal probability (Fisher and Yates). */
+  public int[] permutation(int count) {
+    int[] order = new int[count];
+    for (int i = 0; i < count; i++) {
+      int other = below(i + 1);
+      order[i] = order[other];
+      order[other] = i;
+    }
+    return order;
   }
 
   private int next() {

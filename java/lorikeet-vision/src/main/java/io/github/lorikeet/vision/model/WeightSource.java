@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.vision.model;
+
+import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.vision.weights.WeightsException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/**
+ * Where a model's tensors come from: a checkpoint's tensors by name, checked against the shape the
+ * model needs, and starting values for those it lacks. Keeps count, so that what was started anew
+ * and what was not used can be said.
+ */
+public final class WeightSource {
+  /** Names listed in one note before it says "and N more". */
+  private static final int NAMES_LISTED = 4;
+
+  private final String origin;
+  private final Map<String, HostTensor> tensors;
+  private final Set<String> used = new LinkedHashSet<>();
+  private final Set<String> started = new LinkedHashSet<>();
+  private final List<String> notes = new ArrayList<>();
+
+  /**
+   * @param origin the file, for messages
+   * @param tensors by name; empty when everything starts anew
+   */
+  public WeightSource(String origin, Map<String, HostTensor> tensors) {
+    this.origin = origin;
+    this.tensors = tensors;
+  }
+
+  /** Nothing but starting values. */
+  public static WeightSource none() {
+    return new WeightSource("no checkpoint", Map.of());
+  }
+
+  public String origin() {
+    return origin;
+  }
+
+  public boolean has(String name) {
+    return tensors.containsKey(name);
+  }
+
+  /** The tensor of this name, of whatever shape. */
+  public HostTensor find(String name) {
+    HostTensor tensor = tensors.get(name);
+    if (tensor == null) {
+      throw new WeightsException(
+          origin + ": no tensor " + name + ", expected the weights of a vision transformer under timm's names");
+    }
+    return tensor;
+  }
+
+  /**
+   * The tensor of this name as f32 with these sizes.
+   *
+   * @throws WeightsException if it is missing or of another shape
+   */
+  public HostTensor require(String name, long... sizes) {
+    HostTensor tensor = find(name);
+    if (!Arrays.equals(tensor.sizes(), sizes)) {
+      throw new WeightsException(
+          origin + ": " + name + " is " + tensor.shape() + ", expected sizes " + Arrays.toString(sizes));
+    }
+    used.add(name);
+    return tensor.f32();
+  }
+
+  /** The same, or starting values where there is no such tensor. */
+  public HostTensor orStart(String name, Supplier<float[]> start, long... sizes) {
+    return has(name) ? require(name, sizes) : start(name, start, sizes);
+  }
+
+  /** The same, or starting values also where the tensor has another shape: for heads. */
+  public HostTensor orRestart(String name, Supplier<float[]> start, long... sizes) {
+    if (has(name) && !Arrays.equals(find(name).sizes(), sizes)) {
+      used.add(name);
+      notes.add(name + " is " + find(name).shape() + ", dropped for one of sizes " + Arrays.toString(sizes));
+      return start(name, start, sizes);
+    }
+    return orStart(name, start, sizes);
+  }
+
+  private HostTensor start(String name, Supplier<float[]> start, long... sizes) {
+    started.add(name);
+    return HostTensor.of(start.get(), sizes);
+  }
+
+  /** Says that a tensor was used in another shape than it has. */
+  public void use(String name, String note) {
+    used.add(name);
+    notes.add(note);
+  }
+
+  /** What a person should know of how the checkpoint was read. */
+  public List<String> notes() {
+    List<String> all = new ArrayList<>(notes);
+    if (!tensors.isEmpty() && !started.isEmpty()) {
+      all.add("started anew, not in " + origin + ": " + list(started));
+    }
+    Set<String> unused = new LinkedHashSet<>(tensors.keySet());
+    unused.removeAll(used);
+    if (!unused.isEmpty()) {
+      all.add("not needed, left out of " + origin + ": " + list(unused));
+    }
+    return all;
+  }
+
+  private static String list(Set<String> names) {
+    String listed = String.join(", ", names.stream().limit(NAMES_LISTED).toList());
+    int more = names.size() - NAMES_LISTED;
+    return more > 0 ? listed + " and " + more + " more" : listed;
+  }
+}

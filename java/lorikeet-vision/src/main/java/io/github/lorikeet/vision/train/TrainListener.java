@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.vision.train;
+
+/** Who watches a training run. All calls come from the training thread. */
+public interface TrainListener {
+
+  /**
+   * After every update.
+   *
+   * @param epoch counted from 1
+   * @param update counted from 1 within the epoch
+   * @param updates in an epoch
+   * @param loss of the update's batches
+   * @param imagesPerSecond over the epoch so far
+   */
+  default void onUpdate(int epoch, int update, int updates, double loss, double imagesPerSecond) {}
+
+  /** After every epoch; when it is the best, the model's parameters hold the best values now. */
+  default void onEpoch(EpochResult result) {}
+
+  /** Asked before every update: whether to end the run here, with the best so far. */
+  default boolean stopRequested() {
+    return false;
+  }
+}
