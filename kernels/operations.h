@@ -10,6 +10,8 @@
 #include "gelu/gelu.h"
 #include "layer_norm/layer_norm.h"
 #include "philox/philox.h"
+#include "pool/pool.h"
+#include "tokens/tokens.h"
 
 namespace lk {
 
@@ -32,13 +34,21 @@ struct Context {
   X(gelu_forward, gelu::Forward)                        \
   X(gelu_backward, gelu::Backward)                      \
   X(layer_norm_forward, layer_norm::Forward)            \
-  X(layer_norm_backward, layer_norm::Backward)
+  X(layer_norm_backward, layer_norm::Backward)          \
+  X(mean_pool_forward, pool::Forward)                   \
+  X(mean_pool_backward, pool::Backward)                 \
+  X(token_gather_forward, tokens::GatherForward)        \
+  X(token_gather_backward, tokens::GatherBackward)      \
+  X(token_scatter_forward, tokens::ScatterForward)      \
+  X(token_scatter_backward, tokens::ScatterBackward)
 
 // X(name, description): size_t name(const Context&, const description&), in bytes, for the
 // operations above that need scratch memory. The bytes depend on the description's sizes and the
 // device alone.
-#define LK_WORKSPACES(X) \
-  X(layer_norm_backward_workspace, layer_norm::Backward)
+#define LK_WORKSPACES(X)                                        \
+  X(layer_norm_backward_workspace, layer_norm::Backward)        \
+  X(token_scatter_forward_workspace, tokens::ScatterForward)    \
+  X(token_scatter_backward_workspace, tokens::ScatterBackward)
 
 struct Operations {
   const char* kernel;  // what lk_describe() calls these kernels: the instruction set

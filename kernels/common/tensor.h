@@ -36,6 +36,8 @@ struct View {
   int64_t strides[LK_MAX_DIMS] = {};
   int rank = 0;
 
+  // Of a view [batch, tokens, width] whose last stride is 1: token t of entry b.
+  float* row(int64_t b, int64_t t) const { return data + b * strides[0] + t * strides[1]; }
   explicit operator bool() const { return data != nullptr; }
 };
 
