@@ -47,9 +47,9 @@ final class InfoCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     try (Device device = Device.open("cpu", threads)) {
       if (json) {
-        out.print(Json.pretty(asMap(device.info())));
+        out.print(Json.pretty(asMap(device)));
       } else {
-        print(out, device.info());
+        print(out, device);
       }
     }
     out.flush();
@@ -68,8 +68,10 @@ final class InfoCommand implements Callable<Integer> {
             System.getProperty("os.arch"));
   }
 
-  private static void print(PrintWriter out, DeviceInfo info) {
+  private static void print(PrintWriter out, Device device) {
+    DeviceInfo info = device.info();
     out.println("lorikeet   " + Version.number());
+    out.println("library    " + device.kernels().version());
     out.println("java       " + java() + ", heap up to " + Format.bytes(heap()));
     out.println("system     " + system());
     out.println("device     " + info.name() + ": " + info.processor());
@@ -86,7 +88,8 @@ final class InfoCommand implements Callable<Integer> {
     return Runtime.getRuntime().maxMemory();
   }
 
-  private static Map<String, Object> asMap(DeviceInfo info) {
+  private static Map<String, Object> asMap(Device opened) {
+    DeviceInfo info = opened.info();
     Map<String, Object> device = new LinkedHashMap<>();
     device.put("name", info.name());
     device.put("processor", info.processor());
@@ -96,6 +99,7 @@ final class InfoCommand implements Callable<Integer> {
     device.put("memory_bytes", info.totalMemory());
     Map<String, Object> all = new LinkedHashMap<>();
     all.put("version", Version.number());
+    all.put("library_version", opened.kernels().version());
     all.put("java", java());
     all.put("heap_bytes", heap());
     all.put("system", system());

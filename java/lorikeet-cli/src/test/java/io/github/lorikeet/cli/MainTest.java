@@ -96,7 +96,7 @@ class MainTest {
   void infoPrintsTheDevice() {
     Result result = lorikeet("info", "--threads", "1");
     assertThat(result.exitCode()).isZero();
-    assertThat(result.out()).contains("device     cpu: ", "kernels  ", "threads  1\n");
+    assertThat(result.out()).contains("library    ", "device     cpu: ", "kernels  ", "threads  1\n");
   }
 
   @Test
