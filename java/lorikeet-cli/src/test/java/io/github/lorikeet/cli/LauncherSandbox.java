@@ -139,7 +139,7 @@ final class LauncherSandbox {
   }
 
   Result finish(Process process) throws IOException, InterruptedException {
-    if (!process.waitFor(60, TimeUnit.SECONDS)) {
+    if (!process.waitFor(180, TimeUnit.SECONDS)) {
       process.destroyForcibly();
       throw new AssertionError("the command did not end");
     }

@@ -236,6 +236,13 @@ class LauncherTest {
         reports=java/lorikeet-core/target/surefire-reports
         native=java/lorikeet-core/target/native/Testing/Temporary
         mkdir -p $reports $native
+        echo 'Test project /somewhere'
+        echo '    Start 1: native_avx2'
+        echo '1/1 Test #1: native_avx2 ..........***Failed 0.14 sec'
+        echo 'softplus: error 0.5'
+        echo '0% tests passed, 1 tests failed out of 1'
+        echo '[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 1, Time elapsed: 0.25 s -- in io.github.lorikeet.core.ATest'
+        echo '[ERROR] io.github.lorikeet.core.ATest.b -- expected 1, was 2'
         cat >$reports/TEST-a.xml <<'END'
         <testsuite name="a" time="0.1" tests="5" errors="1" skipped="1" failures="1">
           <testcase name="off" classname="io.github.lorikeet.core.A" time="0">
@@ -247,6 +254,10 @@ class LauncherTest {
     Result result = machine.lorikeet("test");
     assertThat(result.exitCode()).isEqualTo(1);
     assertThat(result.out()).contains("skipped: core.A.off: no GPU here\n").endsWith("10 passed, 4 failed, 1 skipped\n");
+    assertThat(result.err())
+        .contains("    1/1 Test #1: native_avx2 ..........***Failed 0.14 sec\n    softplus: error 0.5\n")
+        .containsPattern("ATest +5 tests +0\\.25 s  \\(1 skipped\\)\n")
+        .contains("[ERROR] io.github.lorikeet.core.ATest.b -- expected 1, was 2\n");
     assertThat(result.err()).contains("FAILED; the whole log is in").doesNotContain("all tests passed");
   }
 
