@@ -9,6 +9,7 @@
 #include "elementwise/elementwise.h"
 #include "gelu/gelu.h"
 #include "layer_norm/layer_norm.h"
+#include "optimizer/optimizer.h"
 #include "philox/philox.h"
 #include "pool/pool.h"
 #include "tokens/tokens.h"
@@ -40,7 +41,10 @@ struct Context {
   X(token_gather_forward, tokens::GatherForward)        \
   X(token_gather_backward, tokens::GatherBackward)      \
   X(token_scatter_forward, tokens::ScatterForward)      \
-  X(token_scatter_backward, tokens::ScatterBackward)
+  X(token_scatter_backward, tokens::ScatterBackward)    \
+  X(gradient_norm, optimizer::Norm)                     \
+  X(sgd_step, optimizer::Sgd)                           \
+  X(adamw_step, optimizer::AdamW)
 
 // X(name, description): size_t name(const Context&, const description&), in bytes, for the
 // operations above that need scratch memory. The bytes depend on the description's sizes and the
@@ -48,7 +52,8 @@ struct Context {
 #define LK_WORKSPACES(X)                                        \
   X(layer_norm_backward_workspace, layer_norm::Backward)        \
   X(token_scatter_forward_workspace, tokens::ScatterForward)    \
-  X(token_scatter_backward_workspace, tokens::ScatterBackward)
+  X(token_scatter_backward_workspace, tokens::ScatterBackward)  \
+  X(gradient_norm_workspace, optimizer::Norm)
 
 struct Operations {
   const char* kernel;  // what lk_describe() calls these kernels: the instruction set
