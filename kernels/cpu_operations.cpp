@@ -4,6 +4,8 @@
 // The CPU device's table for one instruction set; native/src/cpu_device.cpp chooses among them.
 #include "cpu_operations.h"
 
+#include "common/gemm.h"
+
 #define LK_STRING_OF(x) #x
 #define LK_STRING(x) LK_STRING_OF(x)
 
@@ -12,6 +14,7 @@ namespace lk::LK_ISA {
 extern const Operations operations;
 const Operations operations = {
     LK_STRING(LK_ISA),
+    kPanel,
 #define LK_FILL(name, description) name,
     LK_OPERATIONS(LK_FILL) LK_WORKSPACES(LK_FILL)
 #undef LK_FILL

@@ -9,6 +9,7 @@
 #include "elementwise/elementwise.h"
 #include "gelu/gelu.h"
 #include "layer_norm/layer_norm.h"
+#include "linear/linear.h"
 #include "optimizer/optimizer.h"
 #include "philox/philox.h"
 #include "pool/pool.h"
@@ -36,6 +37,9 @@ struct Context {
   X(gelu_backward, gelu::Backward)                      \
   X(layer_norm_forward, layer_norm::Forward)            \
   X(layer_norm_backward, layer_norm::Backward)          \
+  X(weight_prepare, linear::Prepare)                    \
+  X(linear_forward, linear::Forward)                    \
+  X(linear_backward, linear::Backward)                  \
   X(mean_pool_forward, pool::Forward)                   \
   X(mean_pool_backward, pool::Backward)                 \
   X(token_gather_forward, tokens::GatherForward)        \
@@ -51,12 +55,16 @@ struct Context {
 // device alone.
 #define LK_WORKSPACES(X)                                        \
   X(layer_norm_backward_workspace, layer_norm::Backward)        \
+  X(weight_prepare_bytes, linear::Prepare)                      \
+  X(linear_forward_workspace, linear::Forward)                  \
+  X(linear_backward_workspace, linear::Backward)                \
   X(token_scatter_forward_workspace, tokens::ScatterForward)    \
   X(token_scatter_backward_workspace, tokens::ScatterBackward)  \
   X(gradient_norm_workspace, optimizer::Norm)
 
 struct Operations {
-  const char* kernel;  // what lk_describe() calls these kernels: the instruction set
+  const char* kernel;     // what lk_describe() calls these kernels: the instruction set
+  int64_t packed_layout;  // the order of its packed weights, as lk_weight.row_stride names it
 #define LK_SLOT(name, description) lk_status (*name)(const Context&, const description&);
   LK_OPERATIONS(LK_SLOT)
 #undef LK_SLOT

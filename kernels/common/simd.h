@@ -47,6 +47,16 @@ inline void store_first(float* p, Vec v, int64_t n) {
   __builtin_memcpy(p, &v, static_cast<size_t>(n) * 4);
 }
 
+// A mask kept as bytes of 0 or -1.
+typedef int8_t Bytes __attribute__((vector_size(kLanes)));
+typedef int8_t UnalignedBytes __attribute__((vector_size(kLanes), aligned(1), may_alias));
+inline Int load_mask(const int8_t* p) {
+  return __builtin_convertvector(*reinterpret_cast<const UnalignedBytes*>(p), Int);
+}
+inline void store_mask(int8_t* p, Int mask) {
+  *reinterpret_cast<UnalignedBytes*>(p) = __builtin_convertvector(mask, Bytes);
+}
+
 inline Vec select(Int mask, Vec if_set, Vec if_clear) { return mask ? if_set : if_clear; }
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }

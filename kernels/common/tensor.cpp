@@ -239,13 +239,13 @@ lk_status check_same_or_apart(const char* name_in, const lk_tensor* in, const Ma
   return check_apart(name_in, in, name_out, out);
 }
 
-lk_status check_workspace(const void* workspace, size_t bytes, size_t needed) {
-  if (bytes < needed || (needed > 0 && workspace == nullptr)) {
-    return fail(LK_BAD_ARGUMENT, "workspace: %zu bytes, expected at least %zu",
-                workspace == nullptr ? size_t{0} : bytes, needed);
+lk_status check_scratch(const char* name, const void* memory, size_t bytes, size_t needed) {
+  if (bytes < needed || (needed > 0 && memory == nullptr)) {
+    return fail(LK_BAD_ARGUMENT, "%s: %zu bytes, expected at least %zu", name,
+                memory == nullptr ? size_t{0} : bytes, needed);
   }
-  if (needed > 0 && reinterpret_cast<uintptr_t>(workspace) % LK_ALIGNMENT != 0) {
-    return fail(LK_BAD_ARGUMENT, "workspace: not aligned to %d bytes", LK_ALIGNMENT);
+  if (needed > 0 && reinterpret_cast<uintptr_t>(memory) % LK_ALIGNMENT != 0) {
+    return fail(LK_BAD_ARGUMENT, "%s: not aligned to %d bytes", name, LK_ALIGNMENT);
   }
   return LK_OK;
 }

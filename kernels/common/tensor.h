@@ -103,8 +103,11 @@ lk_status check_outputs_apart(std::initializer_list<Named> inputs,
 lk_status check_same_or_apart(const char* name_in, const lk_tensor* in, const Matrix& in_rows,
                               const char* name_out, const lk_tensor* out, const Matrix& out_rows);
 
-// A workspace of at least `needed` bytes, aligned to LK_ALIGNMENT.
-lk_status check_workspace(const void* workspace, size_t bytes, size_t needed);
+// Memory for kernels' own use: at least `needed` bytes, aligned to LK_ALIGNMENT.
+lk_status check_scratch(const char* name, const void* memory, size_t bytes, size_t needed);
+inline lk_status check_workspace(const void* workspace, size_t bytes, size_t needed) {
+  return check_scratch("workspace", workspace, bytes, needed);
+}
 
 // Probability 0 <= p < 1.
 lk_status check_probability(const char* name, float p);

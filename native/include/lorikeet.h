@@ -181,7 +181,7 @@ typedef enum lk_weight_format {
 typedef struct lk_weight {
   const void* data;
   int64_t n, k;
-  int64_t row_stride; /* elements; PLAIN only */
+  int64_t row_stride; /* PLAIN: elements; PACKED: which order, known to the device that made it */
   int32_t format;     /* lk_weight_format */
   int32_t dtype;      /* lk_dtype of the elements */
 } lk_weight;
@@ -228,7 +228,8 @@ typedef struct lk_linear_backward_options {
 LK_API lk_status lk_linear_forward(lk_device* device, const lk_tensor* x, const lk_weight* w,
                                    const lk_tensor* bias, const lk_epilogue* epilogue,
                                    const lk_tensor* y, void* workspace, size_t workspace_bytes);
-/* For any call with these shapes (m rows against w). */
+/* For any call with these shapes (m rows against w). Workspace functions read the n, k and format
+ * of w alone: it need not be prepared yet. */
 LK_API lk_status lk_linear_forward_workspace(lk_device* device, int64_t m, const lk_weight* w,
                                              size_t* bytes);
 
