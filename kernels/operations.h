@@ -5,6 +5,7 @@
 // slot answers LK_UNSUPPORTED.
 #pragma once
 
+#include "attention/attention.h"
 #include "drop_path/drop_path.h"
 #include "elementwise/elementwise.h"
 #include "gelu/gelu.h"
@@ -33,6 +34,8 @@ struct Context {
   X(convert, elementwise::Convert)                      \
   X(random_uniform, philox::Uniform)                    \
   X(drop_path_scales, drop_path::Scales)                \
+  X(attention_forward, attention::Forward)              \
+  X(attention_backward, attention::Backward)            \
   X(gelu_forward, gelu::Forward)                        \
   X(gelu_backward, gelu::Backward)                      \
   X(layer_norm_forward, layer_norm::Forward)            \
@@ -54,6 +57,8 @@ struct Context {
 // operations above that need scratch memory. The bytes depend on the description's sizes and the
 // device alone.
 #define LK_WORKSPACES(X)                                        \
+  X(attention_forward_workspace, attention::Forward)            \
+  X(attention_backward_workspace, attention::Backward)          \
   X(layer_norm_backward_workspace, layer_norm::Backward)        \
   X(weight_prepare_bytes, linear::Prepare)                      \
   X(linear_forward_workspace, linear::Forward)                  \

@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+#include "attention/attention.h"
+
+#include <cmath>
+
+namespace lk::attention {
+namespace {
+
+lk_status check_scale(float scale) {
+  if (std::isfinite(scale)) return LK_OK;
+  return fail(LK_BAD_ARGUMENT, "scale: %g, expected a finite number", static_cast<double>(scale));
+}
+
+lk_status as_out(const char* name, const lk_tensor* tensor, const Sizes& s, View& view) {
+  const int64_t sizes[] = {s.batch, s.tokens, s.heads, s.head_dim};
+  return as_view(name, tensor, 4, sizes, view);
+}
+
+lk_status as_log_sum_exp(const lk_tensor* tensor, const Sizes& s, View& view) {
+  const int64_t sizes[] = {s.batch, s.heads, s.tokens};
+  return as_view("log_sum_exp", tensor, 3, sizes, view);
+}
+
+lk_status as_qkv(const lk_tensor* tensor, Sizes& sizes, View& view) {
+  const int64_t any_sizes[] = {-1, -1, 3, -1, -1};
+  LK_TRY(as_view("qkv", tensor, 5, any_sizes, view));
+  sizes = {view.sizes[0], view.sizes[1], view.sizes[3], view.sizes[4]};
+  if (sizes.head_dim > kMaxHeadDim || sizes.tokens > kMaxTokens) {
+    return fail(LK_BAD_ARGUMENT, "qkv: %s, expected a head_dim of 1 to %lld and at most %lld tokens",
+                shape_text(*tensor).text, static_cast<long long>(kMaxHeadDim),
+                static_cast<long long>(kMaxTokens));
+  }
+  return LK_OK;
+}
+
+}  // namespace
+
+lk_status describe_sizes(const lk_tensor* qkv, Sizes& sizes) {
+  View view;
+  if (qkv == nullptr || qkv->data != nullptr) return as_qkv(qkv, sizes, view);
+  alignas(LK_ALIGNMENT) char somewhere[LK_ALIGNMENT];  // passes the check, is never read
+  lk_tensor with_data = *qkv;
+  with_data.data = somewhere;
+  return as_qkv(&with_data, sizes, view);
+}
+
+lk_status describe_forward(const lk_tensor* qkv, float scale, const lk_tensor* out,
+                           const lk_tensor* log_sum_exp, Forward& call) {
+  LK_TRY(as_qkv(qkv, call.sizes, call.qkv));
+  LK_TRY(check_scale(scale));
+  call.scale = scale;
+  LK_TRY(as_out("out", out, call.sizes, call.out));
+  LK_TRY(check_output("out", out));
+  if (log_sum_exp != nullptr) {
+    LK_TRY(as_log_sum_exp(log_sum_exp, call.sizes, call.log_sum_exp));
+    LK_TRY(check_output("log_sum_exp", log_sum_exp));
+  }
+  return check_outputs_apart({{"qkv", qkv}}, {{"out", out}, {"log_sum_exp", log_sum_exp}});
+}
+
+lk_status describe_backward(const lk_tensor* qkv, float scale, const lk_tensor* out,
+                            const lk_tensor* log_sum_exp, const lk_tensor* d_out,
+                            const lk_tensor* d_qkv, Backward& call) {
+  LK_TRY(as_qkv(qkv, call.sizes, call.qkv));
+  LK_TRY(check_scale(scale));
+  call.scale = scale;
+  LK_TRY(as_out("out", out, call.sizes, call.out));
+  LK_TRY(as_log_sum_exp(log_sum_exp, call.sizes, call.log_sum_exp));
+  LK_TRY(as_out("d_out", d_out, call.sizes, call.d_out));
+  LK_TRY(as_view("d_qkv", d_qkv, 5, call.qkv.sizes, call.d_qkv));
+  LK_TRY(check_output("d_qkv", d_qkv));
+  return check_outputs_apart(
+      {{"qkv", qkv}, {"out", out}, {"log_sum_exp", log_sum_exp}, {"d_out", d_out}},
+      {{"d_qkv", d_qkv}});
+}
+
+}  // namespace lk::attention

@@ -1,0 +1,296 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+#include "attention/attention.h"
+
+#include <cmath>
+#include <limits>
+
+#include "support.h"
+
+namespace lk::test {
+namespace {
+
+using attention::Sizes;
+
+// Tokens on both sides of the CPU's tiles (6 rows, 16 lanes) and of its blocks of queries and keys
+// (24 and 1024 forward, 48 and 384 backward); head dimensions that fill vectors and that do not.
+const Sizes kSizes[] = {
+    {1, 1, 1, 1},   {2, 2, 3, 64},  {1, 5, 2, 3},     {1, 17, 2, 32},    {2, 24, 1, 80},
+    {1, 50, 3, 64}, {1, 97, 1, 96}, {1, 197, 2, 64},  {1, 65, 1, 256},   {1, 33, 2, 37},
+    {1, 48, 1, 16}, {1, 785, 1, 8}, {1, 1031, 1, 10}, {1, 2060, 1, 4},
+};
+
+Array qkv_array(const Sizes& s, Layout layout = {}) {
+  return Array({s.batch, s.tokens, 3, s.heads, s.head_dim}, layout);
+}
+Array out_array(const Sizes& s, Layout layout = {}) {
+  return Array({s.batch, s.tokens, s.heads, s.head_dim}, layout);
+}
+Array log_sum_exp_array(const Sizes& s) { return Array({s.batch, s.heads, s.tokens}); }
+
+float usual_scale(const Sizes& s) { return 1 / std::sqrt(static_cast<float>(s.head_dim)); }
+
+struct Result {
+  Array out, log_sum_exp, d_qkv;
+};
+
+template <class Real>
+Result oracle_forward(const Sizes& s, const View& qkv, float scale) {
+  Result result{out_array(s), log_sum_exp_array(s), qkv_array(s)};
+  attention::reference_forward<Real>(
+      {s, qkv, scale, result.out.view(), result.log_sum_exp.view()});
+  return result;
+}
+
+// The gradient at what a forward pass saved.
+template <class Real>
+Array oracle_backward(const Sizes& s, const View& qkv, float scale, Result saved, Array d_out) {
+  attention::reference_backward<Real>({s, qkv, scale, saved.out.view(), d_out.view(),
+                                       saved.log_sum_exp.view(), saved.d_qkv.view()});
+  return saved.d_qkv;
+}
+
+void forward_on(lk_device* device, const lk_tensor* qkv, float scale, const lk_tensor* out,
+                const lk_tensor* log_sum_exp) {
+  size_t bytes = 0;
+  LK_REQUIRE_OK(lk_attention_forward_workspace(device, qkv, &bytes));
+  Workspace workspace(device, bytes);
+  LK_REQUIRE_OK(lk_attention_forward(device, qkv, scale, out, log_sum_exp, workspace.data(),
+                                     workspace.bytes()));
+}
+
+void backward_on(lk_device* device, const lk_tensor* qkv, float scale, const lk_tensor* out,
+                 const lk_tensor* log_sum_exp, const lk_tensor* d_out, const lk_tensor* d_qkv) {
+  size_t bytes = 0;
+  LK_REQUIRE_OK(lk_attention_backward_workspace(device, qkv, &bytes));
+  Workspace workspace(device, bytes);
+  LK_REQUIRE_OK(lk_attention_backward(device, qkv, scale, out, log_sum_exp, d_out, d_qkv,
+                                      workspace.data(), workspace.bytes()));
+}
+
+// Both passes on the device; backward starts from `saved`, so that each is judged alone.
+Result on_device(lk_device* device, const Sizes& s, const lk_tensor* qkv, float scale, Result saved,
+                 Array d_out, Layout layout = {}) {
+  Result result{out_array(s, layout), log_sum_exp_array(s), qkv_array(s, layout)};
+  forward_on(device, qkv, scale, result.out.on(device), result.log_sum_exp.on(device));
+  backward_on(device, qkv, scale, saved.out.on(device), saved.log_sum_exp.on(device),
+              d_out.on(device), result.d_qkv.on(device));
+  result.out.fetch();
+  result.log_sum_exp.fetch();
+  result.d_qkv.fetch();
+  return result;
+}
+
+// One of q, k and v's gradients: they differ in size, so each is judged by its own.
+Array part_of(const Array& d_qkv, const Sizes& s, int part) {
+  Array result({s.batch * s.tokens, s.heads * s.head_dim});
+  const int64_t row = s.heads * s.head_dim;
+  for (int64_t i = 0; i < result.size(); ++i) {
+    result.at(i) = d_qkv.at((i / row * 3 + part) * row + i % row);
+  }
+  return result;
+}
+
+// Forward and backward against the oracle on every device.
+void check_attention(const Sizes& s, Array& qkv, float scale, Layout layout = {}) {
+  CAPTURE(s.tokens);
+  CAPTURE(s.head_dim);
+  const Array d_out = out_array(s, layout).randomize(2);
+  const Result oracle = oracle_forward<double>(s, qkv.view(), scale);
+  const Result plain = oracle_forward<float>(s, qkv.view(), scale);
+  const Array d_qkv = oracle_backward<double>(s, qkv.view(), scale, oracle, d_out);
+  const Array plain_d_qkv = oracle_backward<float>(s, qkv.view(), scale, oracle, d_out);
+  on_each_device([&](lk_device* device) {
+    const Result actual = on_device(device, s, qkv.on(device), scale, oracle, d_out, layout);
+    check_right("out", actual.out, oracle.out, plain.out);
+    check_right("log_sum_exp", actual.log_sum_exp, oracle.log_sum_exp, plain.log_sum_exp);
+    const char* names[] = {"d_q", "d_k", "d_v"};
+    for (int part = 0; part < 3; ++part) {
+      check_right(names[part], part_of(actual.d_qkv, s, part), part_of(d_qkv, s, part),
+                  part_of(plain_d_qkv, s, part));
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("attention: forward and backward are right at any size") {
+  for (const Sizes& s : kSizes) {
+    Array qkv = qkv_array(s).randomize(1, -2, 2);
+    check_attention(s, qkv, usual_scale(s));
+  }
+}
+
+TEST_CASE("attention: any layout of rows") {
+  const Sizes s{2, 41, 2, 20};
+  for (const Layout& layout : layouts()) {
+    Array qkv = qkv_array(s, layout).randomize(1, -2, 2);
+    check_attention(s, qkv, 0.3f, layout);
+  }
+}
+
+TEST_CASE("attention: scores that rise from block to block, sharply") {
+  const Sizes s{1, 1300, 1, 3};
+  Array qkv = qkv_array(s).randomize(1);
+  for (int64_t t = 0; t < s.tokens; ++t) {
+    qkv.at(t * 9) = 1;                                // the queries agree on the first element
+    qkv.at(t * 9 + 3) = static_cast<float>(t) / 100;  // where the keys rise
+  }
+  check_attention(s, qkv, 1);
+  check_attention(s, qkv, -1);
+}
+
+TEST_CASE("attention: scores far from zero neither overflow nor vanish") {
+  const Sizes s{1, 70, 1, 4};
+  for (float offset : {-3000.0f, 3000.0f}) {
+    Array qkv = qkv_array(s).randomize(1);
+    for (int64_t t = 0; t < s.tokens; ++t) {
+      qkv.at(t * 12) = 1;
+      qkv.at(t * 12 + 4) = offset + static_cast<float>(t % 2);
+    }
+    check_attention(s, qkv, 1);
+  }
+}
+
+TEST_CASE("attention: NaN comes out where it went in") {
+  const Sizes s{1, 40, 1, 8};
+  Array qkv = qkv_array(s).randomize(1);
+  qkv.at(24 * 7) = std::numeric_limits<float>::quiet_NaN();  // query 7
+  on_each_device([&](lk_device* device) {
+    Array out = out_array(s), log_sum_exp = log_sum_exp_array(s);
+    forward_on(device, qkv.on(device), 1, out.on(device), log_sum_exp.on(device));
+    out.fetch();
+    log_sum_exp.fetch();
+    for (int64_t t = 0; t < s.tokens; ++t) {
+      CHECK(std::isnan(out.at(t * 8)) == (t == 7));
+      CHECK(std::isnan(log_sum_exp.at(t)) == (t == 7));
+    }
+  });
+}
+
+TEST_CASE("attention: q, k and v may lie anywhere") {
+  const Sizes s{2, 19, 2, 12};
+  // [3, batch, heads, tokens, head_dim] in memory, described as [batch, tokens, 3, heads, ...].
+  Array memory = Array({3, s.batch, s.heads, s.tokens, s.head_dim}).randomize(1, -2, 2);
+  const auto describe = [](auto& view, const auto& in_memory) {
+    const int order[] = {1, 3, 0, 2, 4};
+    for (int d = 0; d < 5; ++d) {
+      view.sizes[d] = in_memory.sizes[order[d]];
+      view.strides[d] = in_memory.strides[order[d]];
+    }
+  };
+  View qkv = memory.view();
+  describe(qkv, memory.view());
+  const Array d_out = out_array(s).randomize(2);
+  const Result oracle = oracle_forward<double>(s, qkv, 0.5f);
+  const Result plain = oracle_forward<float>(s, qkv, 0.5f);
+  const Array d_qkv = oracle_backward<double>(s, qkv, 0.5f, oracle, d_out);
+  const Array plain_d_qkv = oracle_backward<float>(s, qkv, 0.5f, oracle, d_out);
+  on_each_device([&](lk_device* device) {
+    const lk_tensor in_memory = *memory.on(device);
+    lk_tensor tensor = in_memory;
+    describe(tensor, in_memory);
+    const Result actual = on_device(device, s, &tensor, 0.5f, oracle, d_out);
+    check_right("out", actual.out, oracle.out, plain.out);
+    check_right("d_qkv", actual.d_qkv, d_qkv, plain_d_qkv);
+  });
+}
+
+TEST_CASE("attention: any number of threads gives the same bits, saved or not") {
+  const Sizes s{2, 1100, 2, 16};
+  Array qkv = qkv_array(s).randomize(1, -2, 2);
+  const Array d_out = out_array(s).randomize(2);
+  const Result saved = oracle_forward<float>(s, qkv.view(), 1);
+  Result first;
+  bool have_first = false;
+  on_each_device([&](lk_device* device) {
+    const Result now = on_device(device, s, qkv.on(device), 1, saved, d_out);
+    if (!have_first) first = now;
+    have_first = true;
+    check_same_bits("out", now.out, first.out);
+    check_same_bits("log_sum_exp", now.log_sum_exp, first.log_sum_exp);
+    check_same_bits("d_qkv", now.d_qkv, first.d_qkv);
+    Array alone = out_array(s);
+    forward_on(device, qkv.on(device), 1, alone.on(device), nullptr);
+    alone.fetch();
+    check_same_bits("out without log_sum_exp", alone, first.out);
+  });
+}
+
+TEST_CASE("attention: the oracle's gradients are its slopes") {
+  const Sizes s{1, 5, 2, 3};
+  constexpr float scale = 0.7f, step = 1.0f / 64;
+  Array qkv = qkv_array(s).randomize(1), d_out = out_array(s).randomize(2);
+  // The loss whose gradient with respect to out is d_out.
+  const auto loss = [&] {
+    const Array out = oracle_forward<double>(s, qkv.view(), scale).out;
+    double sum = 0;
+    for (int64_t i = 0; i < out.size(); ++i) sum += double(out.at(i)) * d_out.at(i);
+    return sum;
+  };
+  const Array gradient = oracle_backward<double>(
+      s, qkv.view(), scale, oracle_forward<double>(s, qkv.view(), scale), d_out);
+  for (int64_t i = 0; i < qkv.size(); ++i) {
+    const float at = qkv.at(i);
+    qkv.at(i) = at + step;
+    const double above = loss();
+    qkv.at(i) = at - step;
+    const double below = loss();
+    qkv.at(i) = at;
+    CHECK(std::abs(gradient.at(i) - (above - below) / (2 * step)) < 1e-4);
+  }
+}
+
+TEST_CASE("attention: wrong arguments are refused") {
+  on_each_device([](lk_device* device) {
+    const Sizes s{1, 6, 2, 4};
+    Array qkv_ = qkv_array(s), d_qkv_ = qkv_array(s), out_ = out_array(s), d_out_ = out_array(s);
+    Array log_sum_exp_ = log_sum_exp_array(s), wide_({1, 2, 3, 1, 257}), other_({1, 7, 2, 4});
+    const lk_tensor *qkv = qkv_.on(device), *d_qkv = d_qkv_.on(device), *out = out_.on(device),
+                    *d_out = d_out_.on(device), *log_sum_exp = log_sum_exp_.on(device),
+                    *wide = wide_.on(device), *other = other_.on(device);
+    size_t bytes = 0, wide_bytes = 0;
+    LK_REQUIRE_OK(lk_attention_backward_workspace(device, qkv, &bytes));
+    LK_REQUIRE_FAILS(lk_attention_forward_workspace(device, wide, &wide_bytes), LK_BAD_ARGUMENT,
+                     "head_dim of 1 to 256");
+    LK_REQUIRE_FAILS(lk_attention_forward_workspace(device, out, &wide_bytes), LK_BAD_ARGUMENT,
+                     "qkv: ");
+    LK_REQUIRE_FAILS(lk_attention_forward_workspace(device, nullptr, &wide_bytes), LK_BAD_ARGUMENT,
+                     "qkv: NULL");
+    Workspace workspace(device, bytes);
+    const auto forward = [&](const lk_tensor* qkv, float scale, const lk_tensor* out,
+                             const lk_tensor* log_sum_exp) {
+      return lk_attention_forward(device, qkv, scale, out, log_sum_exp, workspace.data(),
+                                  workspace.bytes());
+    };
+    const float infinity = std::numeric_limits<float>::infinity();
+    LK_REQUIRE_FAILS(forward(qkv, infinity, out, nullptr), LK_BAD_ARGUMENT, "scale: inf");
+    LK_REQUIRE_FAILS(forward(qkv, 1, other, nullptr), LK_BAD_ARGUMENT, "out: ");
+    LK_REQUIRE_FAILS(forward(qkv, 1, out, out), LK_BAD_ARGUMENT, "log_sum_exp: ");
+    lk_tensor within = *out;
+    within.data = qkv->data;
+    LK_REQUIRE_FAILS(forward(qkv, 1, &within, nullptr), LK_BAD_ARGUMENT, "qkv and out");
+    LK_REQUIRE_FAILS(lk_attention_forward(device, qkv, 1, out, nullptr, nullptr, 0),
+                     LK_BAD_ARGUMENT, "workspace");
+
+    const auto backward = [&](const lk_tensor* log_sum_exp, const lk_tensor* d_out,
+                              const lk_tensor* d_qkv, size_t bytes) {
+      return lk_attention_backward(device, qkv, 1, out, log_sum_exp, d_out, d_qkv,
+                                   workspace.data(), bytes);
+    };
+    LK_REQUIRE_FAILS(backward(nullptr, d_out, d_qkv, bytes), LK_BAD_ARGUMENT, "log_sum_exp: NULL");
+    LK_REQUIRE_FAILS(backward(log_sum_exp, other, d_qkv, bytes), LK_BAD_ARGUMENT, "d_out: ");
+    LK_REQUIRE_FAILS(backward(log_sum_exp, d_out, wide, bytes), LK_BAD_ARGUMENT, "d_qkv: ");
+    LK_REQUIRE_FAILS(backward(log_sum_exp, d_out, qkv, bytes), LK_BAD_ARGUMENT, "qkv and d_qkv");
+    LK_REQUIRE_FAILS(backward(log_sum_exp, d_out, d_qkv, bytes - 1), LK_BAD_ARGUMENT, "workspace");
+
+    // Workspaces follow from sizes alone: a plan can be made before there is memory.
+    lk_tensor planned = *qkv;
+    planned.data = nullptr;
+    size_t planned_bytes = 0;
+    LK_REQUIRE_OK(lk_attention_backward_workspace(device, &planned, &planned_bytes));
+    CHECK(planned_bytes == bytes);
+  });
+}
+
+}  // namespace lk::test
