@@ -11,6 +11,7 @@
 #include "gelu/gelu.h"
 #include "layer_norm/layer_norm.h"
 #include "linear/linear.h"
+#include "loss/loss.h"
 #include "optimizer/optimizer.h"
 #include "philox/philox.h"
 #include "pool/pool.h"
@@ -49,6 +50,10 @@ struct Context {
   X(token_gather_backward, tokens::GatherBackward)      \
   X(token_scatter_forward, tokens::ScatterForward)      \
   X(token_scatter_backward, tokens::ScatterBackward)    \
+  X(bce_with_logits_forward, loss::BceForward)          \
+  X(bce_with_logits_backward, loss::BceBackward)        \
+  X(patch_mse_forward, loss::PatchMseForward)           \
+  X(patch_mse_backward, loss::PatchMseBackward)         \
   X(gradient_norm, optimizer::Norm)                     \
   X(sgd_step, optimizer::Sgd)                           \
   X(adamw_step, optimizer::AdamW)
@@ -65,6 +70,7 @@ struct Context {
   X(linear_backward_workspace, linear::Backward)                \
   X(token_scatter_forward_workspace, tokens::ScatterForward)    \
   X(token_scatter_backward_workspace, tokens::ScatterBackward)  \
+  X(patch_mse_forward_workspace, loss::PatchMseForward)         \
   X(gradient_norm_workspace, optimizer::Norm)
 
 struct Operations {

@@ -16,21 +16,27 @@ constexpr int64_t kChunk = 8192;
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// Walks rows x columns elements in row-major order, cut into chunks over the threads:
+// Walks elements first .. first + count - 1, in row-major order, of rows of `columns` elements:
 // run(i, j, n) does elements j .. j + n - 1 of row i.
+template <class Run>
+void over_pieces(int64_t first, int64_t count, int64_t columns, const Run& run) {
+  int64_t i = first / columns, j = first % columns;
+  while (count > 0) {
+    const int64_t n = smaller(columns - j, count);
+    run(i, j, n);
+    count -= n;
+    i += 1;
+    j = 0;
+  }
+}
+
+// The same for all of rows x columns elements, cut into chunks over the threads.
 template <class Run>
 void over_rows(ThreadPool& pool, int64_t rows, int64_t columns, const Run& run) {
   const int64_t elements = rows * columns;
   pool.run(divide_up(elements, kChunk), [&](int64_t chunk, int) {
-    int64_t left = smaller(elements - chunk * kChunk, kChunk);
-    int64_t i = chunk * kChunk / columns, j = chunk * kChunk % columns;
-    while (left > 0) {
-      const int64_t n = smaller(columns - j, left);
-      run(i, j, n);
-      left -= n;
-      i += 1;
-      j = 0;
-    }
+    const int64_t first = chunk * kChunk;
+    over_pieces(first, smaller(elements - first, kChunk), columns, run);
   });
 }
 
