@@ -77,7 +77,7 @@ public final class Batches implements AutoCloseable {
    * @param labels float32 [batch, labels], at least; null when they are not wanted
    * @return images written; 0 after the last batch
    * @throws ImageException naming the image that could not be read
-   * @throws InterruptedException if the thread is interrupted while it waits; the pass has ended then
+   * @throws InterruptedException if the thread is interrupted; the pass has ended then
    */
   public int next(MemorySegment pixels, MemorySegment labels) throws InterruptedException {
     int elements = loader.preprocess().elements();
@@ -146,6 +146,9 @@ public final class Batches implements AutoCloseable {
       throw new IllegalStateException("the batches are closed");
     }
     try {
+      if (Thread.interrupted()) {
+        throw new InterruptedException();
+      }
       float[] prepared = pending.element().get();
       pending.remove();
       taken++;

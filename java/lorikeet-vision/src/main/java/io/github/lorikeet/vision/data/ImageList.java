@@ -17,15 +17,15 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /**
- * Images and their labels, in the study's format: a line an image, {@code path l1 .. lk}, each label
- * 0 or 1. The labels are the last fields of a line, so that paths may contain spaces; a path's last word
- * is never a number. Blank lines are skipped.
+ * Images and their labels, in the study's format: a line an image, {@code path l1 .. lk}, each
+ * label 0 or 1. The labels are the last fields of a line, so that paths may contain spaces; a
+ * path's last word is never a number. Blank lines are skipped.
  */
 public final class ImageList {
   private static final int NAMED_FILES = 3;
 
   /** A field that is meant as a label, be it a right one or not. */
-  private static final Pattern NUMBER = Pattern.compile("[-+]?\\d+\\.?\\d*");
+  private static final Pattern NUMBER = Pattern.compile("[-+]?\\d++\\.?+\\d*+");
 
   private final Path root;
   private final int labels;
@@ -40,7 +40,7 @@ public final class ImageList {
     this.values = values;
   }
 
-  /** Reads a list whose paths are relative to its own folder; its first line gives the number of labels. */
+  /** Reads a list, paths relative to its own folder, with as many labels as its first line has. */
   public static ImageList read(Path list) {
     return read(list, null, -1);
   }
@@ -183,7 +183,8 @@ public final class ImageList {
 
     ImageList finish() {
       if (names.isEmpty()) {
-        throw new ImageListException(list + ": lists no images; expected lines of a path and labels");
+        throw new ImageListException(
+            list + ": lists no images; expected lines of a path and labels");
       }
       if (missingCount > 0) {
         throw new ImageListException(

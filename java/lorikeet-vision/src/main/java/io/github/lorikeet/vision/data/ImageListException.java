@@ -3,7 +3,7 @@
 
 package io.github.lorikeet.vision.data;
 
-/** A list of images that cannot be used. The message names the file and, where there is one, the line. */
+/** A list of images that cannot be used: the message names the file and, if possible, the line. */
 public final class ImageListException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

@@ -11,7 +11,10 @@ package io.github.lorikeet.vision.image;
  */
 public final class CounterRandom {
 
-  /** What the numbers are for. Each purpose has draws of its own, so adding one changes no other. */
+  /**
+   * What the numbers are for. Each purpose has draws of its own, so adding one changes no other;
+   * its place in this list is part of the key, so new ones go at the end.
+   */
   public enum Purpose {
     SHUFFLE,
     CROP,

@@ -22,8 +22,8 @@ import javax.imageio.ImageReader;
 
 /**
  * Reads JPEG (baseline and progressive; grey and colour) and PNG (every kind) files that nobody
- * vouches for. The file's structure is checked first, its dimensions against {@link #MAX_PIXELS} and
- * against what its bytes can hold, so that memory grows with the file and not with its claims.
+ * vouches for. The file's structure is checked first, its dimensions against {@link #MAX_PIXELS}
+ * and against what its bytes can hold, so that memory grows with the file and not with its claims.
  *
  * <p>Pixel values are those of the file: colour profiles, gamma, orientation and transparency are
  * left aside, as Pillow leaves them. Colour images whose three channels are equal become grey.
@@ -70,7 +70,7 @@ public final class ImageDecoder {
       throw new ImageException(name + ": " + e.getMessage(), e);
     } catch (IOException | RuntimeException e) {
       // ImageIO reports damaged files by unchecked exceptions too.
-      throw new ImageException(name + ": damaged image data (" + e.getMessage() + ")", e);
+      throw new ImageException(name + ": damaged image data (" + e + ")", e);
     } catch (OutOfMemoryError e) {
       throw new ImageException(name + ": not enough memory to decode it", e);
     }
@@ -91,7 +91,8 @@ public final class ImageDecoder {
 
   /** What a file that is no image we read seems to be. */
   private static String description(byte[] bytes) {
-    if (bytes.length >= 132 && new String(bytes, 128, 4, StandardCharsets.ISO_8859_1).equals("DICM")) {
+    byte[] dicom = {'D', 'I', 'C', 'M'};
+    if (bytes.length >= 132 && Arrays.equals(bytes, 128, 132, dicom, 0, 4)) {
       return "it is DICOM; convert it to PNG";
     }
     byte[] start = Arrays.copyOf(bytes, Math.min(bytes.length, 16));
@@ -236,6 +237,7 @@ public final class ImageDecoder {
   }
 
   private static boolean startsWith(byte[] bytes, byte[] start) {
-    return bytes.length >= start.length && Arrays.equals(bytes, 0, start.length, start, 0, start.length);
+    int length = start.length;
+    return bytes.length >= length && Arrays.equals(bytes, 0, length, start, 0, length);
   }
 }

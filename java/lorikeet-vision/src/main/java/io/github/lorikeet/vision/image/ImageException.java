@@ -3,7 +3,7 @@
 
 package io.github.lorikeet.vision.image;
 
-/** An image that cannot be used. The message names the file, what is wrong and what was expected. */
+/** An image that cannot be used: the message names the file and what is wrong with it. */
 public final class ImageException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

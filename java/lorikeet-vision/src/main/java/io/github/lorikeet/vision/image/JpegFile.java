@@ -3,8 +3,6 @@
 
 package io.github.lorikeet.vision.image;
 
-import java.nio.charset.StandardCharsets;
-
 /** Checks a JPEG file's segments (ITU-T T.81, JFIF 1.02), up to its end-of-image marker. */
 final class JpegFile {
   private static final int SOF0 = 0xC0;
@@ -34,8 +32,6 @@ final class JpegFile {
   private int frame = -1;
   private int scans;
   private long compressed;
-  private boolean jfif;
-  private int adobeTransform = -1;
 
   private JpegFile(byte[] bytes) {
     this.bytes = bytes;
@@ -53,21 +49,15 @@ final class JpegFile {
       int length = segmentLength(marker);
       position += length;
       switch (marker) {
-        case APP0 -> jfif |= startsWith(start + 2, length - 2, "JFIF\0");
-        case APP14 -> {
-          if (length >= 14 && startsWith(start + 2, length - 2, "Adobe")) {
-            adobeTransform = bytes[start + 13] & 0xFF;
-          }
-        }
-        case DHT, DQT, DRI -> keep(start);
+        // JFIF and Adobe say which colours the components are.
+        case DHT, DQT, DRI, APP0, APP14 -> keep(start);
         case SOS -> scan(start);
         default -> {
           if (marker >= 0xC0 && marker <= 0xCF) {
             checkFrame(marker, start, length);
             keep(start);
           } else if (marker < APP0 || (marker > APP15 && marker != COM)) {
-            throw new ImageException(
-                String.format("damaged JPEG: unexpected marker FF%02X at byte %d", marker, start - 2));
+            throw unexpected(marker, start);
           }
         }
       }
@@ -92,10 +82,6 @@ final class JpegFile {
     if (frame < 0) {
       throw new ImageException("damaged JPEG: a scan before the frame's header");
     }
-    if (scans == 0 && components() == 3) {
-      byte[] colors = adobeSegment(isRgb() ? 0 : 1);
-      parts.add(colors, 0, colors.length);
-    }
     if (++scans > MAX_SCANS) {
       throw new ImageException("JPEG of more than " + MAX_SCANS + " scans: not decoded");
     }
@@ -119,7 +105,8 @@ final class JpegFile {
       throw new ImageException("damaged JPEG: a frame header of " + length + " bytes");
     }
     if (bytes[start + 2] != 8) {
-      throw new ImageException("unsupported JPEG: " + bytes[start + 2] + " bits a sample, expected 8");
+      throw new ImageException(
+          "unsupported JPEG: " + (bytes[start + 2] & 0xFF) + " bits a sample, expected 8");
     }
     if (components() == 4) {
       throw new ImageException("unsupported JPEG: CMYK colours; save it again as grey or RGB");
@@ -132,28 +119,6 @@ final class JpegFile {
 
   private int components() {
     return bytes[frame + 7] & 0xFF;
-  }
-
-  /**
-   * Whether three components are red, green and blue instead of luma and chroma: libjpeg's rule.
-   * The decoder is told the answer, because ImageIO's own guess differs for files without either
-   * marker.
-   */
-  private boolean isRgb() {
-    if (jfif) {
-      return false;
-    }
-    if (adobeTransform >= 0) {
-      return adobeTransform == 0;
-    }
-    return bytes[frame + 8] == 'R' && bytes[frame + 11] == 'G' && bytes[frame + 14] == 'B';
-  }
-
-  /** Adobe Technical Note 5116's segment: 0 means RGB, 1 means YCbCr. */
-  private static byte[] adobeSegment(int transform) {
-    return new byte[] {
-      (byte) 0xFF, (byte) APP14, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, (byte) transform
-    };
   }
 
   /** Keeps all from the marker whose code ends at {@code start} to the present position. */
@@ -178,15 +143,15 @@ final class JpegFile {
 
   private int segmentLength(int marker) {
     if (marker <= 1 || (marker >= RST0 && marker <= SOI)) {
-      throw new ImageException(
-          String.format("damaged JPEG: unexpected marker FF%02X at byte %d", marker, position - 2));
+      throw unexpected(marker, position);
     }
     if (bytes.length - position < 2) {
       throw truncated();
     }
     int length = unsignedShort(position);
     if (length < 2) {
-      throw new ImageException("damaged JPEG: a segment of length " + length + " at byte " + position);
+      throw new ImageException(
+          "damaged JPEG: a segment of length " + length + " at byte " + position);
     }
     if (length > bytes.length - position) {
       throw truncated();
@@ -208,14 +173,15 @@ final class JpegFile {
     throw truncated();
   }
 
+  /** @param start where the marker's code ends */
+  private static ImageException unexpected(int marker, int start) {
+    return new ImageException(
+        String.format("damaged JPEG: unexpected marker FF%02X at byte %d", marker, start - 2));
+  }
+
   private ImageException truncated() {
     return new ImageException(
         "truncated JPEG: the file ends at byte " + bytes.length + ", before its end marker");
-  }
-
-  private boolean startsWith(int start, int length, String text) {
-    return length >= text.length()
-        && new String(bytes, start, text.length(), StandardCharsets.ISO_8859_1).equals(text);
   }
 
   private int unsignedShort(int at) {

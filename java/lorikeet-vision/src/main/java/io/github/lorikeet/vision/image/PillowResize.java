@@ -10,6 +10,8 @@ import java.util.Arrays;
  * models saw in training: Keys' cubic convolution with a = -0.5 (R. Keys, IEEE ASSP 29, 1981),
  * stretched over the source pixels of one target pixel when shrinking, so that nothing aliases;
  * weights in 22-bit fixed point; first along rows, then along columns, rounded to 8 bits each time.
+ * (Pillow of 2026 takes the columns first for images over a hundred times as tall as wide, which
+ * may change a level by one; the releases that the study could use did not.)
  */
 public final class PillowResize {
   private static final double A = -0.5;
@@ -90,7 +92,7 @@ public final class PillowResize {
     return (byte) Math.clamp(sum >> WEIGHT_BITS, 0, 255);
   }
 
-  /** For each target pixel of one axis: its first source pixel and the fixed-point weights from there. */
+  /** For each target pixel of one axis: its first source pixel and the weights from there. */
   private record Taps(int[] first, int[][] weights) {
 
     static Taps of(int from, int to) {

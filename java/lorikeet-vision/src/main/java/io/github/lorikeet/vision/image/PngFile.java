@@ -36,7 +36,8 @@ final class PngFile {
       String type = new String(bytes, position + 4, 4, StandardCharsets.ISO_8859_1);
       int size = (int) length + CHUNK_FRAME;
       if ((header == null) != type.equals("IHDR")) {
-        throw new ImageException("not a usable PNG: it must have one IHDR chunk, before all others");
+        throw new ImageException(
+            "damaged PNG: it must have one IHDR chunk, before all others");
       }
       switch (type) {
         case "IHDR" -> header = file.slice(position + 8, (int) length);
@@ -45,7 +46,7 @@ final class PngFile {
         case "IEND" -> { }
         default -> {
           if (Character.isUpperCase(type.charAt(0))) {
-            throw new ImageException("not a usable PNG: unknown chunk type " + printable(type));
+            throw new ImageException("damaged PNG: unknown chunk type " + printable(type));
           }
           position += size;
           continue;

@@ -5,8 +5,8 @@ package io.github.lorikeet.vision.image;
 
 /**
  * How an image becomes a model's input: for evaluation the shorter side is resized and the centre
- * cut out, and every picture's pixels, divided by 255, are centred and scaled. The named recipes are those
- * of "Less Could Be Better" (arXiv 2401.12215).
+ * cut out; pixels, divided by 255, are centred and scaled. The named recipes are those of "Less
+ * Could Be Better" (arXiv 2401.12215).
  *
  * @param size pixels a side of the model's input
  * @param shorterSide length that evaluation resizes the shorter side to, at least {@code size}
@@ -23,7 +23,8 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     }
     if (!(deviation > 0) || !Float.isFinite(mean) || !Float.isFinite(deviation)) {
       throw new IllegalArgumentException(
-          "mean " + mean + ", deviation " + deviation + ": expected a finite mean and deviation > 0");
+          "mean " + mean + ", deviation " + deviation
+              + ": expected a finite mean and deviation > 0");
     }
   }
 
@@ -70,7 +71,8 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     if (resized * shorterSide > ImageDecoder.MAX_PIXELS) {
       throw new ImageException(
           "an image of " + source.width() + " x " + source.height() + " would become "
-              + shorterSide + " x " + resized + ": too long and thin to resize by its shorter side");
+              + shorterSide + " x " + resized
+              + ": too long and thin to resize by its shorter side");
     }
     boolean wide = source.width() >= source.height();
     Image whole = PillowResize.bicubic(

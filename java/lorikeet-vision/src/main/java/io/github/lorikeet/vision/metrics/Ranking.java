@@ -21,7 +21,8 @@ record Ranking(int[] image, float[] score, boolean[] positive) {
       float score = scores[i * k + label];
       int value = labels[i * k + label];
       if (Float.isNaN(score)) {
-        throw new IllegalArgumentException("the score of image " + i + ", label " + label + ", is NaN");
+        throw new IllegalArgumentException(
+            "the score of image " + i + ", label " + label + ", is NaN");
       }
       if (value != 0 && value != 1) {
         throw new IllegalArgumentException(
@@ -41,9 +42,9 @@ record Ranking(int[] image, float[] score, boolean[] positive) {
     return new Ranking(image, score, positive);
   }
 
-  /** An int that orders as the float does; both zeros are the same. */
+  /** An int that orders as the float does; the zero with a sign comes just before the other. */
   private static int sortable(float value) {
-    int bits = Float.floatToIntBits(value + 0.0f);
+    int bits = Float.floatToIntBits(value);
     return bits < 0 ? bits ^ 0x7FFFFFFF : bits;
   }
 

@@ -51,11 +51,11 @@ class HostileImagesTest {
   @ParameterizedTest
   @ValueSource(strings = {"png", "jpeg", "progressive"})
   void largeFilesThatClaimToBeLargerAreRefused(String kind) throws Exception {
-    // Noise compresses badly: these bytes could be 36 million pixels, if they were others.
-    BufferedImage noise = new BufferedImage(1500, 1500, BufferedImage.TYPE_BYTE_GRAY);
-    byte[] pixels = new byte[1500 * 1500];
+    // Noise compresses badly: as many bytes of something else could be 36 million colour pixels.
+    BufferedImage noise = new BufferedImage(1000, 1000, BufferedImage.TYPE_3BYTE_BGR);
+    byte[] pixels = new byte[1000 * 1000 * 3];
     new SplittableRandom(1).nextBytes(pixels);
-    noise.getRaster().setDataElements(0, 0, 1500, 1500, pixels);
+    noise.getRaster().setDataElements(0, 0, 1000, 1000, pixels);
     byte[] file = kind.equals("png")
         ? TestImages.png(noise)
         : TestImages.jpeg(noise, kind.equals("progressive"));

@@ -157,13 +157,15 @@ class ImageDecoderTest {
     }
   }
 
-  @Test
-  void colorJpegsAreColorWithOrWithoutMarkers() {
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void colorJpegsAreColorWithOrWithoutMarkers(boolean halfChroma) {
     BufferedImage color = new BufferedImage(16, 16, BufferedImage.TYPE_INT_RGB);
     for (int i = 0; i < 256; i++) {
       color.setRGB(i % 16, i / 16, 0xC86432);
     }
-    byte[] jfif = TestImages.jpeg(color, false);
+    byte[] jfif =
+        halfChroma ? TestImages.jpeg(color, false) : TestImages.jpegOfFullChroma(color);
     assertThat(new String(jfif, 6, 4, StandardCharsets.ISO_8859_1)).isEqualTo("JFIF");
     int app0 = 2 + (jfif[4] << 8 | jfif[5] & 0xFF);
     byte[] bare = jfif.clone();
@@ -175,6 +177,26 @@ class ImageDecoderTest {
       assertThat(image.at(1, 8, 8)).isBetween(97, 103);
       assertThat(image.at(2, 8, 8)).isBetween(47, 53);
     }
+  }
+
+  @Test
+  void adobesMarkerTellsRgbFromLumaAndChroma() {
+    BufferedImage color = new BufferedImage(16, 16, BufferedImage.TYPE_INT_RGB);
+    for (int i = 0; i < 256; i++) {
+      color.setRGB(i % 16, i / 16, 0xC86432);
+    }
+    byte[] jfif = TestImages.jpegOfFullChroma(color);
+    int rest = 4 + (jfif[4] << 8 | jfif[5] & 0xFF);
+    ByteArrayOutputStream rgb = new ByteArrayOutputStream();
+    rgb.writeBytes(bytes(0xFF, 0xD8, 0xFF, 0xEE, 0, 14, 'A', 'd', 'o', 'b', 'e'));
+    rgb.writeBytes(bytes(0, 100, 0, 0, 0, 0, 0));
+    rgb.write(jfif, rest, jfif.length - rest);
+    // The components of 200, 100, 50 as they are: luma .299 * 200 + .587 * 100 + .114 * 50 = 124,
+    // 128 + (50 - 124) * .564 = 86 and 128 + (200 - 124) * .713 = 182.
+    Image image = decode(rgb.toByteArray());
+    assertThat(image.at(0, 8, 8)).isBetween(121, 127);
+    assertThat(image.at(1, 8, 8)).isBetween(83, 89);
+    assertThat(image.at(2, 8, 8)).isBetween(179, 185);
   }
 
   @Test
@@ -245,6 +267,15 @@ class ImageDecoderTest {
     cut[cut.length - 1] = (byte) 0xD9;
     assertThatThrownBy(() -> decode(cut)).isInstanceOf(ImageException.class)
         .hasMessageContaining("damaged image data");
+  }
+
+  @Test
+  void wrongChecksumsAreRefused() {
+    byte[] png = TestImages.grayPng(20, 20);
+    // The last byte of the header's checksum.
+    png[32] ^= 1;
+    assertThatThrownBy(() -> decode(png)).isInstanceOf(ImageException.class)
+        .hasMessage("x: damaged PNG: the checksum of its IHDR chunk at byte 8 is wrong");
   }
 
   @Test

@@ -108,8 +108,10 @@ class PreprocessTest {
     assertThatThrownBy(() -> Preprocess.named("imagenet", 224))
         .hasMessage("recipe 'imagenet': expected mrm or cxr-mae");
     assertThatThrownBy(() -> Preprocess.mrm(0)).hasMessageContaining("1 <= size");
-    assertThatThrownBy(() -> new Preprocess(4, 4, 1, 0.5f, 0)).hasMessageContaining("deviation > 0");
-    assertThatThrownBy(() -> Preprocess.mrm(224).centered(new Image(1, 60_000, 1, new byte[60_000])))
+    assertThatThrownBy(() -> new Preprocess(4, 4, 1, 0.5f, 0))
+        .hasMessageContaining("deviation > 0");
+    Image line = new Image(1, 60_000, 1, new byte[60_000]);
+    assertThatThrownBy(() -> Preprocess.mrm(224).centered(line))
         .isInstanceOf(ImageException.class)
         .hasMessageContaining("1 x 60000 would become 224 x 13440000");
     assertThatThrownBy(

@@ -14,8 +14,11 @@ import java.util.zip.CRC32;
 import java.util.zip.DeflaterOutputStream;
 import javax.imageio.IIOImage;
 import javax.imageio.ImageIO;
+import javax.imageio.ImageTypeSpecifier;
 import javax.imageio.ImageWriteParam;
 import javax.imageio.ImageWriter;
+import javax.imageio.metadata.IIOMetadata;
+import javax.imageio.metadata.IIOMetadataNode;
 import javax.imageio.stream.ImageOutputStream;
 
 /** Image files made on the spot. */
@@ -47,14 +50,35 @@ public final class TestImages {
   }
 
   static byte[] jpeg(BufferedImage image, boolean progressive) {
+    return jpeg(image, progressive, false);
+  }
+
+  /** A JPEG whose chroma planes are as large as the image; ImageIO halves them by itself. */
+  static byte[] jpegOfFullChroma(BufferedImage image) {
+    return jpeg(image, false, true);
+  }
+
+  private static byte[] jpeg(BufferedImage image, boolean progressive, boolean fullChroma) {
     ImageWriter writer = ImageIO.getImageWritersByFormatName("jpeg").next();
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ImageOutputStream stream = ImageIO.createImageOutputStream(bytes)) {
       ImageWriteParam parameters = writer.getDefaultWriteParam();
       parameters.setProgressiveMode(
           progressive ? ImageWriteParam.MODE_DEFAULT : ImageWriteParam.MODE_DISABLED);
+      IIOMetadata metadata =
+          writer.getDefaultImageMetadata(
+              ImageTypeSpecifier.createFromRenderedImage(image), parameters);
+      if (fullChroma) {
+        IIOMetadataNode root =
+            (IIOMetadataNode) metadata.getAsTree(metadata.getNativeMetadataFormatName());
+        IIOMetadataNode luma =
+            (IIOMetadataNode) root.getElementsByTagName("componentSpec").item(0);
+        luma.setAttribute("HsamplingFactor", "1");
+        luma.setAttribute("VsamplingFactor", "1");
+        metadata.setFromTree(metadata.getNativeMetadataFormatName(), root);
+      }
       writer.setOutput(stream);
-      writer.write(null, new IIOImage(image, null, null), parameters);
+      writer.write(null, new IIOImage(image, null, metadata), parameters);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } finally {
