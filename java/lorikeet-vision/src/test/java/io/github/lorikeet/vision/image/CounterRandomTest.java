@@ -43,7 +43,7 @@ class CounterRandomTest {
         }
       }
     }
-    // 486 draws of 32 bits: two are equal with a probability of 3 in 100,000.
+    // Some hundred draws of 32 bits: two are equal with a probability below 1 in 10,000.
     assertThat(seen).hasSize(keys);
   }
 
