@@ -13,6 +13,7 @@
 #include "linear/linear.h"
 #include "loss/loss.h"
 #include "optimizer/optimizer.h"
+#include "patch_embed/patch_embed.h"
 #include "philox/philox.h"
 #include "pool/pool.h"
 #include "tokens/tokens.h"
@@ -44,6 +45,8 @@ struct Context {
   X(weight_prepare, linear::Prepare)                    \
   X(linear_forward, linear::Forward)                    \
   X(linear_backward, linear::Backward)                  \
+  X(patch_embed_forward, patch_embed::Forward)          \
+  X(patch_embed_backward, patch_embed::Backward)        \
   X(mean_pool_forward, pool::Forward)                   \
   X(mean_pool_backward, pool::Backward)                 \
   X(token_gather_forward, tokens::GatherForward)        \
@@ -68,6 +71,8 @@ struct Context {
   X(weight_prepare_bytes, linear::Prepare)                      \
   X(linear_forward_workspace, linear::Forward)                  \
   X(linear_backward_workspace, linear::Backward)                \
+  X(patch_embed_forward_workspace, patch_embed::Forward)        \
+  X(patch_embed_backward_workspace, patch_embed::Backward)      \
   X(token_scatter_forward_workspace, tokens::ScatterForward)    \
   X(token_scatter_backward_workspace, tokens::ScatterBackward)  \
   X(patch_mse_forward_workspace, loss::PatchMseForward)         \
