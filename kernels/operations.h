@@ -11,6 +11,7 @@
 #include "gelu/gelu.h"
 #include "layer_norm/layer_norm.h"
 #include "linear/linear.h"
+#include "lora/lora.h"
 #include "loss/loss.h"
 #include "optimizer/optimizer.h"
 #include "patch_embed/patch_embed.h"
@@ -45,6 +46,8 @@ struct Context {
   X(weight_prepare, linear::Prepare)                    \
   X(linear_forward, linear::Forward)                    \
   X(linear_backward, linear::Backward)                  \
+  X(lora_linear_forward, lora::Forward)                 \
+  X(lora_linear_backward, lora::Backward)               \
   X(patch_embed_forward, patch_embed::Forward)          \
   X(patch_embed_backward, patch_embed::Backward)        \
   X(mean_pool_forward, pool::Forward)                   \
@@ -71,6 +74,8 @@ struct Context {
   X(weight_prepare_bytes, linear::Prepare)                      \
   X(linear_forward_workspace, linear::Forward)                  \
   X(linear_backward_workspace, linear::Backward)                \
+  X(lora_linear_forward_workspace, lora::Forward)               \
+  X(lora_linear_backward_workspace, lora::Backward)             \
   X(patch_embed_forward_workspace, patch_embed::Forward)        \
   X(patch_embed_backward_workspace, patch_embed::Backward)      \
   X(token_scatter_forward_workspace, tokens::ScatterForward)    \

@@ -149,11 +149,14 @@ void finish_tile(const Output& output, const float* tile, int64_t row, int64_t r
 
 // ---- Backward ----
 
+// Rows that a task sums before it turns to its next columns.
+constexpr int64_t kStepRows = 8 * kPanel;
+
 // A low-rank addition to dy W that the lora room brings. Rows go in panels of kPanel; a panel's
 // work keeps what it needs in scratch of its own.
 struct LowRank {
   bool masked = false;       // dropout: the term is multiplied by the mask
-  int64_t panel_floats = 0;  // scratch of a panel
+  int64_t panel_floats = 0;  // scratch of a panel, masked or not
 
   // Reads turned dy [n][kPanel] of `rows` rows. Of all the tasks that see these rows, one is told
   // to keep what later passes need.
@@ -175,6 +178,12 @@ size_t input_gradient_workspace(const Context& context, const linear::Backward& 
 void input_gradient(const Context& context, const linear::Backward& call, const LowRank* low_rank,
                     void* workspace);
 
+// Some columns of rows of x, at most kPanel, as a vector operand: [rows][kPanel], zero-padded.
+void pack_columns(const Matrix& x, Range rows, int64_t column, int64_t columns, float* packed);
+// result rows [outputs], columns `column` .. + kPanel - 1 (those there are), (+)= the product of
+// turned rows (their first output at `turned`, blocks `block` floats apart) with packed columns.
+void add_products(const Matrix& result, Range outputs, int64_t column, const float* turned,
+                  int64_t block, const float* columns, int64_t steps, bool add);
 // d_weight = dyᵀ x and d_bias, summed row by row.
 size_t parameter_gradient_workspace(const Context& context, const linear::Backward& call);
 void parameter_gradient(const Context& context, const linear::Backward& call, void* workspace);

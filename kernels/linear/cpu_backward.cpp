@@ -41,7 +41,7 @@ struct InputPlan {
             divide_up(chunk_columns, kGroup), context.pool->threads()) {
     turned_floats = n * kPanel;
     result_floats = kGroup * kPanel;
-    low_floats = masked ? result_floats : 0;
+    low_floats = low_rank != nullptr ? result_floats : 0;
     panel_floats = turned_floats + result_floats + low_floats +
                    (low_rank != nullptr ? round_up(low_rank->panel_floats, 16) : 0);
     Scratch scratch(workspace);
@@ -149,8 +149,7 @@ void input_gradient_columns(const Context& context, const linear::Backward& call
 
 // ---- d_weight and d_bias ----
 
-// Rows that a task sums before it turns to its next columns.
-constexpr int64_t kStepRows = 8 * kPanel;
+// Tiles of d_weight's rows that a task turns dy for at once, at most.
 constexpr int64_t kMostTiles = 16;
 
 struct ParameterPlan {
@@ -182,7 +181,8 @@ void sum_columns(const linear::Backward& call, Range rows, Range columns, bool a
   });
 }
 
-// The columns of x that a panel of d_weight is multiplied with: [rows][kPanel].
+}  // namespace
+
 void pack_columns(const Matrix& x, Range rows, int64_t column, int64_t columns, float* packed) {
   for (int64_t i = rows.first; i < rows.last; ++i, packed += kPanel) {
     const float* from = x.row(i) + column;
@@ -191,32 +191,28 @@ void pack_columns(const Matrix& x, Range rows, int64_t column, int64_t columns, 
   }
 }
 
-// d_weight's rows [first, last), its columns from `column` on, (+)= the product over some rows.
-void add_products(const linear::Backward& call, Range rows, Range outputs, int64_t column,
-                  const float* turned, const float* x, bool add) {
-  const int64_t columns = smaller(kPanel, call.w.k - column);
-  const bool whole = columns == kPanel || columns == kLanes;
+void add_products(const Matrix& result, Range outputs, int64_t column, const float* turned,
+                  int64_t block, const float* columns, int64_t steps, bool add) {
+  const int64_t width = smaller(kPanel, result.columns - column);
+  const bool whole = width == kPanel || width == kLanes;
   for (int64_t n = outputs.first; n < outputs.last; n += kTileRows) {
     const int64_t count = smaller(kTileRows, outputs.last - n);
-    const Steps steps{turned + (n - outputs.first) * kPanel,
-                      (outputs.last - outputs.first) * kPanel, x, kPanel, rows.last - rows.first};
+    const Steps product{turned + (n - outputs.first) * kPanel, block, columns, kPanel, steps};
+    float* place = result.row(n) + column;
     if (whole) {
-      multiply_tile(steps, count, columns, call.d_weight.row(n) + column, call.d_weight.stride,
-                    add);
+      multiply_tile(product, count, width, place, result.stride, add);
       continue;
     }
     alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
     for (int64_t i = 0; i < count && add; ++i) {
-      __builtin_memcpy(tile + i * kPanel, call.d_weight.row(n + i) + column, columns * 4);
+      __builtin_memcpy(tile + i * kPanel, place + i * result.stride, width * 4);
     }
-    multiply_tile(steps, count, columns, tile, kPanel, add);
+    multiply_tile(product, count, width, tile, kPanel, add);
     for (int64_t i = 0; i < count; ++i) {
-      __builtin_memcpy(call.d_weight.row(n + i) + column, tile + i * kPanel, columns * 4);
+      __builtin_memcpy(place + i * result.stride, tile + i * kPanel, width * 4);
     }
   }
 }
-
-}  // namespace
 
 size_t input_gradient_workspace(const Context& context, const linear::Backward& call,
                                 const LowRank* low_rank) {
@@ -273,7 +269,8 @@ void parameter_gradient(const Context& context, const linear::Backward& call, vo
       }
       for (int64_t p = panels.first; p < panels.last; ++p) {
         pack_columns(call.x, rows, p * kPanel, smaller(kPanel, call.w.k - p * kPanel), x);
-        add_products(call, rows, outputs, p * kPanel, turned, x, add);
+        add_products(call.d_weight, outputs, p * kPanel, turned, width * kPanel, x,
+                     rows.last - rows.first, add);
       }
     }
   });

@@ -229,7 +229,7 @@ LK_API lk_status lk_linear_forward(lk_device* device, const lk_tensor* x, const 
                                    const lk_tensor* bias, const lk_epilogue* epilogue,
                                    const lk_tensor* y, void* workspace, size_t workspace_bytes);
 /* For any call with these shapes (m rows against w). Workspace functions read the n, k and format
- * of w alone: it need not be prepared yet. */
+ * of w alone, the groups and rank of an lk_lora: they need no data yet. */
 LK_API lk_status lk_linear_forward_workspace(lk_device* device, int64_t m, const lk_weight* w,
                                              size_t* bytes);
 

@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+#include <vector>
+
+#include "common/philox.h"
+#include "lora/lora.h"
+
+namespace lk::lora {
+namespace {
+
+bool keeps(const Adapter& adapter, uint64_t element) {
+  return adapter.dropout == 0 ||
+         philox_word(adapter.random, element) >= keep_threshold(adapter.dropout);
+}
+
+// A row of mask ∘ x.
+template <class Real>
+std::vector<Real> kept(const Adapter& adapter, const Matrix& x, int64_t i) {
+  std::vector<Real> row(x.columns);
+  for (int64_t k = 0; k < x.columns; ++k) {
+    row[k] = keeps(adapter, static_cast<uint64_t>(i) * x.columns + k) ? Real(x.row(i)[k]) : 0;
+  }
+  return row;
+}
+
+template <class Real>
+Real factor(const Adapter& adapter) {
+  return Real(adapter.scaling) / (1 - Real(adapter.dropout));
+}
+
+void put(bool add, float& place, double value) {
+  place = static_cast<float>(add ? place + value : value);
+}
+
+}  // namespace
+
+template <class Real>
+void reference_forward(const Forward& call) {
+  const linear::Forward& base = call.linear;
+  const Adapter& adapter = call.adapter;
+  for (int64_t i = 0; i < base.x.rows; ++i) {
+    const std::vector<Real> x = kept<Real>(adapter, base.x, i);
+    std::vector<Real> h(adapter.rows());
+    for (int64_t j = 0; j < adapter.rows(); ++j) {
+      Real sum = 0;
+      for (int64_t k = 0; k < base.w.k; ++k) {
+        sum += x[k] * adapter.a.row(j)[k];
+      }
+      h[j] = factor<Real>(adapter) * sum;
+      if (call.h) call.h.row(i)[j] = static_cast<float>(h[j]);
+    }
+    for (int64_t n = 0; n < base.w.n; ++n) {
+      Real z = 0;
+      for (int64_t k = 0; k < base.w.k; ++k) {
+        z += Real(base.x.row(i)[k]) * base.w.data[n * base.w.stride + k];
+      }
+      for (int64_t g = 0; g < adapter.groups; ++g) {
+        const Group& group = adapter.group[g];
+        if (n < group.first || n >= group.last()) continue;
+        const float* b = adapter.b.row(group.b_row + n - group.first);
+        for (int64_t j = 0; j < adapter.rank; ++j) z += h[g * adapter.rank + j] * b[j];
+      }
+      if (base.bias) z += base.bias.data[n];
+      linear::reference_epilogue(base.epilogue, i, n, z, base.y);
+    }
+  }
+}
+
+template <class Real>
+void reference_backward(const Backward& call) {
+  const linear::Backward& base = call.linear;
+  const Adapter& adapter = call.adapter;
+  const int64_t m = base.dy.rows, k = base.w.k, rank = adapter.rank;
+  const auto dy = [&](int64_t i, int64_t n) {
+    return Real(base.dy.row(i)[n]) * Real(base.row_scale[i]);
+  };
+
+  std::vector<Real> dh(m * adapter.rows());
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t g = 0; g < adapter.groups; ++g) {
+      const Group& group = adapter.group[g];
+      for (int64_t j = 0; j < rank; ++j) {
+        Real sum = 0;
+        for (int64_t n = 0; n < group.columns; ++n) {
+          sum += dy(i, group.first + n) * adapter.b.row(group.b_row + n)[j];
+        }
+        dh[i * adapter.rows() + g * rank + j] = factor<Real>(adapter) * sum;
+      }
+    }
+  }
+  for (int64_t g = 0; g < adapter.groups; ++g) {
+    const Group& group = adapter.group[g];
+    for (int64_t n = 0; n < group.columns; ++n) {
+      for (int64_t j = 0; j < rank; ++j) {
+        Real sum = 0;
+        for (int64_t i = 0; i < m; ++i) {
+          sum += dy(i, group.first + n) * call.h.row(i)[g * rank + j];
+        }
+        put(base.add_to_parameters, call.d_b.row(group.b_row + n)[j], sum);
+      }
+    }
+  }
+  std::vector<Real> d_a(adapter.rows() * k, 0);
+  for (int64_t i = 0; i < m; ++i) {
+    const std::vector<Real> x = kept<Real>(adapter, base.x, i);
+    for (int64_t j = 0; j < adapter.rows(); ++j) {
+      for (int64_t c = 0; c < k; ++c) d_a[j * k + c] += dh[i * adapter.rows() + j] * x[c];
+    }
+  }
+  for (int64_t j = 0; j < adapter.rows(); ++j) {
+    for (int64_t c = 0; c < k; ++c) put(base.add_to_parameters, call.d_a.row(j)[c], d_a[j * k + c]);
+  }
+  for (int64_t i = 0; i < m && base.d_x; ++i) {
+    for (int64_t c = 0; c < k; ++c) {
+      Real low = 0, d_x = 0;
+      for (int64_t j = 0; j < adapter.rows(); ++j) {
+        low += dh[i * adapter.rows() + j] * adapter.a.row(j)[c];
+      }
+      for (int64_t n = 0; n < base.w.n; ++n) d_x += dy(i, n) * base.w.data[n * base.w.stride + c];
+      linear::reference_input_gradient(base, i, c, keeps(adapter, i * k + c) ? d_x + low : d_x);
+    }
+  }
+  linear::reference_parameter_gradients<Real>(base);
+}
+
+template void reference_forward<double>(const Forward&);
+template void reference_forward<float>(const Forward&);
+template void reference_backward<double>(const Backward&);
+template void reference_backward<float>(const Backward&);
+
+}  // namespace lk::lora

@@ -1,0 +1,498 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+#include "lora/lora.h"
+
+#include "common/philox.h"
+#include "support.h"
+
+namespace lk::test {
+namespace {
+
+struct Shape {
+  int64_t m, n, k;
+  std::vector<lk_lora_group> groups;
+  int32_t rank;
+  float dropout;
+};
+// Plain LoRA and merged query-key-value; groups that begin and end inside a panel; rows of x that
+// begin inside a Philox block; ranks 1, 4, 16, odd ones and the largest; chunks of plain weights.
+const std::vector<Shape>& shapes() {
+  static const std::vector<Shape> list = {
+      {1, 1, 1, {{0, 1}}, 1, 0},
+      {7, 12, 4, {{0, 12}}, 4, 0.1f},
+      {197, 96, 32, {{0, 32}, {64, 32}}, 4, 0.1f},
+      {53, 131, 37, {{3, 50}, {60, 71}}, 5, 0.5f},
+      {64, 192, 64, {{0, 64}, {128, 64}}, 16, 0.1f},
+      {33, 40, 101, {{1, 2}, {5, 3}, {9, 1}, {10, 5}, {17, 2}, {20, 7}, {30, 4}, {36, 4}}, 3, 0.25f},
+      {300, 70, 66, {{0, 70}}, 33, 0},
+      {5, 48, 20, {{0, 48}}, 256, 0.1f},
+      {3, 2000, 700, {{0, 700}, {1400, 600}}, 4, 0.1f},
+  };
+  return list;
+}
+
+struct Layer {
+  Shape shape;
+  Layout layout;
+  Array x, w, a, b, bias, residual, row_scale, dy, x_pre_activation;
+
+  explicit Layer(const Shape& shape, Layout layout = {})
+      : shape(shape),
+        layout(layout),
+        x(Array({shape.m, shape.k}, layout).randomize(1)),
+        w(Array({shape.n, shape.k}, layout).randomize(2)),
+        a(Array({width(), shape.k}, layout).randomize(3)),
+        b(Array({b_rows(), shape.rank}, layout).randomize(4)),
+        bias(Array({shape.n}).randomize(5)),
+        residual(Array({shape.m, shape.n}, layout).randomize(6)),
+        row_scale(Array({shape.m % 4 == 0 ? shape.m / 4 : shape.m}).randomize(7, 0, 2)),
+        dy(Array({shape.m, shape.n}, layout).randomize(8)),
+        x_pre_activation(Array({shape.m, shape.k}, layout).randomize(9, -3, 3)) {}
+
+  int64_t width() const { return static_cast<int64_t>(shape.groups.size()) * shape.rank; }
+  int64_t b_rows() const {
+    int64_t rows = 0;
+    for (const lk_lora_group& group : shape.groups) rows += group.columns;
+    return rows;
+  }
+
+  // As the ABI takes it, and as the oracle does.
+  lk_lora adapter() const {
+    lk_lora lora{};
+    for (size_t g = 0; g < shape.groups.size(); ++g) lora.group[g] = shape.groups[g];
+    lora.groups = static_cast<int32_t>(shape.groups.size());
+    lora.rank = shape.rank;
+    lora.scaling = 1.5f;
+    lora.dropout = shape.dropout;
+    lora.random = {uint64_t{77} << 32 | 5, 3, 9};
+    return lora;
+  }
+  lora::Adapter oracle_adapter() {
+    const lk_lora given = adapter();
+    lora::Adapter result;
+    result.a = a.matrix();
+    result.b = b.matrix();
+    int64_t row = 0;
+    for (int g = 0; g < given.groups; ++g) {
+      result.group[g] = {given.group[g].first_column, given.group[g].columns, row};
+      row += given.group[g].columns;
+    }
+    result.groups = given.groups;
+    result.rank = given.rank;
+    result.scaling = given.scaling;
+    result.dropout = given.dropout;
+    result.random = given.random;
+    return result;
+  }
+  linear::Weight weight() {
+    const Matrix rows = w.matrix();
+    return {rows.data, rows.rows, rows.columns, rows.stride, false};
+  }
+  linear::RowScale scale() { return {row_scale.vector().data, shape.m / row_scale.size()}; }
+};
+
+class PreparedWeight {
+ public:
+  PreparedWeight(lk_device* device, Array& w, int32_t format) : device_(device) {
+    const lk_tensor* tensor = w.on(device);
+    size_t bytes = 0;
+    LK_REQUIRE_OK(lk_weight_prepare_bytes(device, tensor, format, &bytes));
+    if (bytes > 0) LK_REQUIRE_OK(lk_allocate(device, bytes, &storage_));
+    LK_REQUIRE_OK(lk_weight_prepare(device, tensor, format, storage_, bytes, &weight_));
+  }
+  ~PreparedWeight() { lk_free(device_, storage_); }
+  PreparedWeight(const PreparedWeight&) = delete;
+  const lk_weight* get() const { return &weight_; }
+
+ private:
+  lk_device* device_;
+  void* storage_ = nullptr;
+  lk_weight weight_{};
+};
+
+struct ForwardResult {
+  Array y, h, pre_activation;
+
+  explicit ForwardResult(const Layer& layer)
+      : y({layer.shape.m, layer.shape.n}, layer.layout),
+        h({layer.shape.m, layer.width()}, layer.layout),
+        pre_activation({layer.shape.m, layer.shape.n}, layer.layout) {}
+};
+
+template <class Real>
+ForwardResult oracle_forward(Layer layer, bool whole) {
+  ForwardResult result(layer);
+  lora::Forward call;
+  call.linear.x = layer.x.matrix();
+  call.linear.w = layer.weight();
+  call.linear.y = result.y.matrix();
+  if (whole) {
+    call.linear.bias = layer.bias.vector();
+    call.linear.epilogue = {result.pre_activation.matrix(), layer.residual.matrix(), layer.scale(),
+                            true};
+  }
+  call.adapter = layer.oracle_adapter();
+  call.h = result.h.matrix();
+  lora::reference_forward<Real>(call);
+  return result;
+}
+
+ForwardResult run_forward(lk_device* device, Layer layer, int32_t format, bool whole,
+                          bool keep_h = true) {
+  ForwardResult result(layer);
+  const PreparedWeight w(device, layer.w, format);
+  lk_lora lora = layer.adapter();
+  size_t bytes = 0;
+  LK_REQUIRE_OK(
+      lk_lora_linear_forward_workspace(device, layer.shape.m, w.get(), &lora, &bytes));
+  Workspace workspace(device, bytes);
+  lora.a = layer.a.on(device);
+  lora.b = layer.b.on(device);
+  const lk_epilogue epilogue{result.pre_activation.on(device), layer.residual.on(device),
+                             layer.row_scale.on(device), LK_ACTIVATION_GELU, 0};
+  const lk_tensor* h = result.h.on(device);
+  LK_REQUIRE_OK(lk_lora_linear_forward(device, layer.x.on(device), w.get(),
+                                       whole ? layer.bias.on(device) : nullptr, &lora,
+                                       whole ? &epilogue : nullptr, keep_h ? h : nullptr,
+                                       result.y.on(device), workspace.data(), bytes));
+  result.y.fetch();
+  result.h.fetch();
+  result.pre_activation.fetch();
+  return result;
+}
+
+struct Options {
+  bool row_scale = false, x_pre_activation = false;
+  int32_t flags = 0;
+  bool d_x = true, weight = false;  // which optional gradients to ask for
+};
+const Options kOptions[] = {{false, false, 0, true, true},
+                            {true, true, LK_ADD_TO_PARAMETERS, true, false},
+                            {true, false, LK_ADD_TO_D_X, true, false},
+                            {false, false, LK_ADD_TO_PARAMETERS, false, true}};
+
+// Gradients start from numbers of their own, for the flags that add to them.
+struct BackwardResult {
+  Array d_x, d_a, d_b, d_weight, d_bias;
+
+  explicit BackwardResult(const Layer& layer)
+      : d_x(Array({layer.shape.m, layer.shape.k}, layer.layout).randomize(11)),
+        d_a(Array({layer.width(), layer.shape.k}, layer.layout).randomize(12)),
+        d_b(Array({layer.b_rows(), layer.shape.rank}, layer.layout).randomize(13)),
+        d_weight(Array({layer.shape.n, layer.shape.k}, layer.layout).randomize(14)),
+        d_bias(Array({layer.shape.n}).randomize(15)) {}
+};
+
+template <class Real>
+BackwardResult oracle_backward(Layer layer, const Array& h, const Options& options) {
+  BackwardResult result(layer);
+  Array saved = h;
+  lora::Backward call;
+  linear::Backward& base = call.linear;
+  base.dy = layer.dy.matrix();
+  base.x = layer.x.matrix();
+  base.w = layer.weight();
+  if (options.row_scale) base.row_scale = layer.scale();
+  if (options.x_pre_activation) base.x_pre_activation = layer.x_pre_activation.matrix();
+  base.add_to_d_x = options.flags & LK_ADD_TO_D_X;
+  base.add_to_parameters = options.flags & LK_ADD_TO_PARAMETERS;
+  if (options.d_x) base.d_x = result.d_x.matrix();
+  if (options.weight) {
+    base.d_weight = result.d_weight.matrix();
+    base.d_bias = result.d_bias.vector();
+  }
+  call.adapter = layer.oracle_adapter();
+  call.h = saved.matrix();
+  call.d_a = result.d_a.matrix();
+  call.d_b = result.d_b.matrix();
+  lora::reference_backward<Real>(call);
+  return result;
+}
+
+BackwardResult run_backward(lk_device* device, Layer layer, Array h, int32_t format,
+                            const Options& options) {
+  BackwardResult result(layer);
+  const PreparedWeight w(device, layer.w, format);
+  lk_lora lora = layer.adapter();
+  size_t bytes = 0;
+  LK_REQUIRE_OK(
+      lk_lora_linear_backward_workspace(device, layer.shape.m, w.get(), &lora, &bytes));
+  Workspace workspace(device, bytes);
+  lora.a = layer.a.on(device);
+  lora.b = layer.b.on(device);
+  lk_linear_backward_options given{};
+  if (options.row_scale) given.row_scale = layer.row_scale.on(device);
+  if (options.x_pre_activation) given.x_pre_activation = layer.x_pre_activation.on(device);
+  given.flags = options.flags;
+  const lk_tensor *d_x = result.d_x.on(device), *d_weight = result.d_weight.on(device);
+  const lk_tensor* d_bias = result.d_bias.on(device);
+  LK_REQUIRE_OK(lk_lora_linear_backward(
+      device, layer.dy.on(device), layer.x.on(device), w.get(), &lora, h.on(device), &given,
+      options.d_x ? d_x : nullptr, result.d_a.on(device), result.d_b.on(device),
+      options.weight ? d_weight : nullptr, options.weight ? d_bias : nullptr, workspace.data(),
+      bytes));
+  for (Array* array : {&result.d_x, &result.d_a, &result.d_b, &result.d_weight, &result.d_bias}) {
+    array->fetch();
+  }
+  return result;
+}
+
+void check_same_gradients(const BackwardResult& a, const BackwardResult& b) {
+  check_same_bits("d_x", a.d_x, b.d_x);
+  check_same_bits("d_a", a.d_a, b.d_a);
+  check_same_bits("d_b", a.d_b, b.d_b);
+  check_same_bits("d_weight", a.d_weight, b.d_weight);
+  check_same_bits("d_bias", a.d_bias, b.d_bias);
+}
+
+const int32_t kFormats[] = {LK_WEIGHT_PLAIN, LK_WEIGHT_PACKED};
+
+template <class Body>
+void on_each_shape(const Body& body) {
+  for (const Shape& shape : shapes()) {
+    for (const Layout& layout : layouts()) {
+      const bool large = shape.m * shape.n * shape.k > 500000;
+      if (large && (layout.offset == 0 || layout.row_padding == 0)) continue;
+      CAPTURE(shape.m);
+      CAPTURE(shape.n);
+      CAPTURE(shape.k);
+      CAPTURE(shape.rank);
+      CAPTURE(layout.offset);
+      CAPTURE(layout.row_padding);
+      body(Layer(shape, layout));
+    }
+  }
+}
+
+// Merged qkv of three tokens' width, odd enough to need every edge.
+Layer small_layer(float dropout) { return Layer({29, 93, 31, {{0, 31}, {62, 31}}, 3, dropout}); }
+
+Array rows_of(const Array& array, int64_t count) {
+  Array part({count, array.sizes().back()});
+  for (int64_t i = 0; i < part.size(); ++i) part.at(i) = array.at(i);
+  return part;
+}
+
+}  // namespace
+
+TEST_CASE("lora: forward is right, plain and packed alike") {
+  on_each_shape([](const Layer& layer) {
+    for (bool whole : {false, true}) {
+      const ForwardResult oracle = oracle_forward<double>(layer, whole);
+      const ForwardResult plain = oracle_forward<float>(layer, whole);
+      on_each_device([&](lk_device* device) {
+        for (int32_t format : kFormats) {
+          CAPTURE(format);
+          CAPTURE(whole);
+          const ForwardResult result = run_forward(device, layer, format, whole);
+          check_right("y", result.y, oracle.y, plain.y);
+          check_right("h", result.h, oracle.h, plain.h);
+          check_right("pre_activation", result.pre_activation, oracle.pre_activation,
+                      plain.pre_activation);
+          const ForwardResult without = run_forward(device, layer, format, whole, false);
+          check_same_bits("y without h", without.y, result.y);
+        }
+      });
+    }
+  });
+}
+
+TEST_CASE("lora: backward is right, plain and packed alike") {
+  on_each_shape([](const Layer& layer) {
+    const Array h = oracle_forward<double>(layer, false).h;
+    for (const Options& options : kOptions) {
+      const BackwardResult oracle = oracle_backward<double>(layer, h, options);
+      const BackwardResult plain = oracle_backward<float>(layer, h, options);
+      CAPTURE(options.row_scale);
+      CAPTURE(options.x_pre_activation);
+      CAPTURE(options.flags);
+      on_each_device([&](lk_device* device) {
+        for (int32_t format : kFormats) {
+          CAPTURE(format);
+          const BackwardResult result = run_backward(device, layer, h, format, options);
+          check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
+          check_right("d_a", result.d_a, oracle.d_a, plain.d_a);
+          check_right("d_b", result.d_b, oracle.d_b, plain.d_b);
+          check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
+          check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
+        }
+      });
+    }
+  });
+}
+
+TEST_CASE("lora: the oracle's gradients are its slopes") {
+  // The loss is the sum of y ∘ dy, y with its row scale. It is linear in each input alone.
+  const Layer layer({4, 15, 5, {{0, 5}, {10, 5}}, 2, 0.3f});
+  const auto loss = [](Layer at) {
+    Array y({at.shape.m, at.shape.n});
+    lora::Forward call;
+    call.linear.x = at.x.matrix();
+    call.linear.w = at.weight();
+    call.linear.bias = at.bias.vector();
+    call.linear.epilogue.row_scale = at.scale();
+    call.linear.y = y.matrix();
+    call.adapter = at.oracle_adapter();
+    lora::reference_forward<double>(call);
+    double sum = 0;
+    for (int64_t i = 0; i < y.size(); ++i) sum += double(y.at(i)) * at.dy.at(i);
+    return sum;
+  };
+  const Array h = oracle_forward<double>(layer, false).h;
+  const BackwardResult gradient = oracle_backward<double>(layer, h, {true, false, 0, true, true});
+  const auto check_slopes = [&](const char* what, Array Layer::*input, const Array& slopes) {
+    CAPTURE(what);
+    for (int64_t i = 0; i < slopes.size(); ++i) {
+      Layer above = layer, below = layer;
+      (above.*input).at(i) += 0.5f;
+      (below.*input).at(i) -= 0.5f;
+      const double step = double((above.*input).at(i)) - (below.*input).at(i);
+      CHECK(slopes.at(i) == doctest::Approx((loss(above) - loss(below)) / step).epsilon(1e-4));
+    }
+  };
+  check_slopes("x", &Layer::x, gradient.d_x);
+  check_slopes("a", &Layer::a, gradient.d_a);
+  check_slopes("b", &Layer::b, gradient.d_b);
+  check_slopes("w", &Layer::w, gradient.d_weight);
+  check_slopes("bias", &Layer::bias, gradient.d_bias);
+}
+
+TEST_CASE("lora: the mask is Philox's, element by element") {
+  // With A the identity and B zero, h is c (mask ∘ x).
+  const int64_t m = 9, k = 7;
+  Layer layer({m, 5, k, {{0, 5}}, static_cast<int32_t>(k), 0.4f});
+  layer.x.fill(1);
+  layer.a.fill(0);
+  for (int64_t i = 0; i < k; ++i) layer.a.at(i * k + i) = 1;
+  const lk_lora lora = layer.adapter();
+  on_each_device([&](lk_device* device) {
+    const ForwardResult result = run_forward(device, layer, LK_WEIGHT_PACKED, false);
+    int64_t kept = 0;
+    for (int64_t e = 0; e < m * k; ++e) {
+      const bool keep = philox_word(lora.random, e) >= 0.4 * 4294967296.0;
+      kept += keep;
+      CHECK(result.h.at(e) == (keep ? lora.scaling / (1 - lora.dropout) : 0.0f));
+    }
+    CHECK(kept > m * k / 3);
+    CHECK(kept < m * k);
+  });
+}
+
+TEST_CASE("lora: with B zero it is the linear layer, bit for bit") {
+  Layer layer = small_layer(0.1f);
+  layer.b.fill(0);
+  on_each_device([&](lk_device* device) {
+    const ForwardResult adapted = run_forward(device, layer, LK_WEIGHT_PACKED, true);
+    const PreparedWeight w(device, layer.w, LK_WEIGHT_PACKED);
+    size_t bytes = 0;
+    LK_REQUIRE_OK(lk_linear_forward_workspace(device, layer.shape.m, w.get(), &bytes));
+    Workspace workspace(device, bytes);
+    Array y({layer.shape.m, layer.shape.n});
+    const lk_epilogue epilogue{nullptr, layer.residual.on(device), layer.row_scale.on(device),
+                               LK_ACTIVATION_GELU, 0};
+    LK_REQUIRE_OK(lk_linear_forward(device, layer.x.on(device), w.get(), layer.bias.on(device),
+                                    &epilogue, y.on(device), workspace.data(), bytes));
+    y.fetch();
+    check_same_bits("y", y, adapted.y);
+  });
+}
+
+TEST_CASE("lora: the same bits on any device of the processor and in either format") {
+  const Layer layer = small_layer(0.1f);
+  const Options options{true, false, LK_ADD_TO_PARAMETERS, true, true};
+  std::vector<ForwardResult> forwards;
+  std::vector<BackwardResult> backwards;
+  on_each_device([&](lk_device* device) {
+    for (int32_t format : kFormats) {
+      forwards.push_back(run_forward(device, layer, format, true));
+      backwards.push_back(run_backward(device, layer, forwards[0].h, format, options));
+    }
+  });
+  for (size_t i = 1; i < forwards.size(); ++i) {
+    check_same_bits("y", forwards[i].y, forwards[0].y);
+    check_same_bits("h", forwards[i].h, forwards[0].h);
+    check_same_gradients(backwards[i], backwards[0]);
+  }
+}
+
+TEST_CASE("lora: a row's result does not depend on the rows after it") {
+  const Layer layer = small_layer(0.2f);
+  on_each_device([&](lk_device* device) {
+    const ForwardResult all = run_forward(device, layer, LK_WEIGHT_PACKED, false);
+    const BackwardResult all_back = run_backward(device, layer, all.h, LK_WEIGHT_PACKED, {});
+    for (int64_t count : {1, 5, 12, 17}) {
+      Shape shape = layer.shape;
+      shape.m = count;
+      Layer part(shape);
+      part.x = rows_of(layer.x, count);
+      part.dy = rows_of(layer.dy, count);
+      const ForwardResult forward = run_forward(device, part, LK_WEIGHT_PACKED, false);
+      check_same_bits("y", forward.y, rows_of(all.y, count));
+      check_same_bits("h", forward.h, rows_of(all.h, count));
+      check_same_bits("d_x", run_backward(device, part, forward.h, LK_WEIGHT_PACKED, {}).d_x,
+                      rows_of(all_back.d_x, count));
+    }
+  });
+}
+
+TEST_CASE("lora: what is wrong is named") {
+  Layer layer = small_layer(0.1f);
+  on_each_device([&](lk_device* device) {
+    const PreparedWeight w(device, layer.w, LK_WEIGHT_PACKED);
+    lk_lora good = layer.adapter();
+    good.a = layer.a.on(device);
+    good.b = layer.b.on(device);
+    ForwardResult outputs(layer);
+    BackwardResult gradients(layer);
+    const lk_tensor *x = layer.x.on(device), *dy = layer.dy.on(device);
+    const lk_tensor *y = outputs.y.on(device), *h = outputs.h.on(device);
+    const lk_tensor *d_a = gradients.d_a.on(device), *d_b = gradients.d_b.on(device);
+    size_t bytes = 0, back_bytes = 0;
+    LK_REQUIRE_OK(lk_lora_linear_forward_workspace(device, 29, w.get(), &good, &bytes));
+    LK_REQUIRE_OK(lk_lora_linear_backward_workspace(device, 29, w.get(), &good, &back_bytes));
+    Workspace workspace(device, bytes + back_bytes);
+    const auto forward = [&](const lk_lora* lora, const lk_tensor* h_given) {
+      return lk_lora_linear_forward(device, x, w.get(), nullptr, lora, nullptr, h_given, y,
+                                    workspace.data(), bytes);
+    };
+    const auto broken = [&](auto change, const char* text) {
+      lk_lora bad = good;
+      change(bad);
+      LK_REQUIRE_FAILS(forward(&bad, h), LK_BAD_ARGUMENT, text);
+    };
+    broken([](lk_lora& l) { l.groups = 0; }, "lora.groups: 0");
+    broken([](lk_lora& l) { l.groups = 9; }, "lora.groups: 9");
+    broken([](lk_lora& l) { l.rank = 257; }, "lora.rank: 257");
+    broken([](lk_lora& l) { l.group[1].first_column = 30; }, "lora.group[1]");
+    broken([](lk_lora& l) { l.group[1].columns = 32; }, "lora.group[1]");
+    broken([](lk_lora& l) { l.group[0].columns = 0; }, "lora.group[0]");
+    broken([](lk_lora& l) { l.group[0].columns = INT64_MAX; }, "lora.group[0]");
+    broken([](lk_lora& l) { l.dropout = 1; }, "lora.dropout: 1");
+    broken([](lk_lora& l) { l.scaling = 1e38f * 10; }, "lora.scaling: inf");
+    broken([](lk_lora& l) { l.a = nullptr; }, "lora.a: NULL");
+    broken([](lk_lora& l) { l.b = l.a; }, "lora.b:");
+    LK_REQUIRE_FAILS(forward(nullptr, h), LK_BAD_ARGUMENT, "lora: NULL");
+    LK_REQUIRE_FAILS(forward(&good, x), LK_BAD_ARGUMENT, "h:");
+    lk_tensor inside = *h;
+    inside.data = y->data;
+    LK_REQUIRE_FAILS(forward(&good, &inside), LK_BAD_ARGUMENT, "share memory");
+    LK_REQUIRE_FAILS(lk_lora_linear_forward(device, x, w.get(), nullptr, &good, nullptr, h, y,
+                                            workspace.data(), bytes - 1),
+                     LK_BAD_ARGUMENT, "workspace");
+
+    const auto backward = [&](const lk_tensor* x_given, const lk_tensor* h_given,
+                              const lk_tensor* d_a_given, const lk_tensor* d_b_given) {
+      return lk_lora_linear_backward(device, dy, x_given, w.get(), &good, h_given, nullptr, nullptr,
+                                     d_a_given, d_b_given, nullptr, nullptr, workspace.data(),
+                                     back_bytes);
+    };
+    LK_REQUIRE_FAILS(backward(nullptr, h, d_a, d_b), LK_BAD_ARGUMENT, "x: NULL");
+    LK_REQUIRE_FAILS(backward(x, nullptr, d_a, d_b), LK_BAD_ARGUMENT, "h: NULL");
+    LK_REQUIRE_FAILS(backward(x, h, nullptr, d_b), LK_BAD_ARGUMENT, "d_a: NULL");
+    LK_REQUIRE_FAILS(backward(x, h, d_a, d_a), LK_BAD_ARGUMENT, "d_b:");
+    LK_REQUIRE_FAILS(backward(x, h, good.a, d_b), LK_BAD_ARGUMENT, "share memory");
+    LK_REQUIRE_OK(backward(x, h, d_a, d_b));
+  });
+}
+
+}  // namespace lk::test
