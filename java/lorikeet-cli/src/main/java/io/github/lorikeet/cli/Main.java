@@ -18,6 +18,12 @@ import picocli.CommandLine.Spec;
     description = "Parameter-efficient fine-tuning of vision transformers on hand-written kernels.",
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
+      DemoCommand.class,
+      TrainCommand.class,
+      EvaluateCommand.class,
+      PredictCommand.class,
+      PretrainCommand.class,
+      MergeCommand.class,
       InfoCommand.class,
     },
     footer = {

@@ -19,7 +19,7 @@ import java.util.List;
  * @param dropout the probability that an element of x is dropped on its way into A, in training
  */
 public record LoraAdapter(
-    Parameter a, Parameter b, List<Lora.Group> groups, int rank, float alpha, float dropout) {
+    Parameter a, Parameter b, List<Lora.Group> groups, int rank, double alpha, float dropout) {
   public LoraAdapter {
     groups = List.copyOf(groups);
     if (groups.isEmpty() || rank < 1) {
@@ -29,14 +29,14 @@ public record LoraAdapter(
     if (!(dropout >= 0 && dropout < 1)) {
       throw new IllegalArgumentException("dropout " + dropout + ": expected 0 <= dropout < 1");
     }
-    if (!Float.isFinite(alpha)) {
+    if (!Double.isFinite(alpha)) {
       throw new IllegalArgumentException("alpha " + alpha + ": expected a finite number");
     }
   }
 
   /** The factor of the low-rank update. */
   public float scaling() {
-    return alpha / rank;
+    return (float) (alpha / rank);
   }
 
   /** Columns of all groups together. */

@@ -123,7 +123,7 @@ public final class VisionTransformer {
    * Gives every block's targets new adapters: A uniform in ±1/sqrt(inputs), B zero, so that the model's
    * outputs are unchanged.
    */
-  public void attachLora(LoraTargets targets, int rank, float alpha, float dropout) {
+  public void attachLora(LoraTargets targets, int rank, double alpha, float dropout) {
     for (int i = 0; i < config.depth(); i++) {
       String block = "blocks." + i + ".";
       if (!targets.parts().isEmpty()) {
@@ -139,7 +139,7 @@ public final class VisionTransformer {
     }
   }
 
-  private void attachNew(String module, List<Lora.Group> groups, int rank, float alpha, float dropout) {
+  private void attachNew(String module, List<Lora.Group> groups, int rank, double alpha, float dropout) {
     Linear linear = layers.linear(module);
     long most = Math.min(linear.inputs(), linear.outputs());
     if (rank < 1 || rank > most) {
@@ -170,7 +170,7 @@ public final class VisionTransformer {
       HostTensor b,
       List<Lora.Group> groups,
       int rank,
-      float alpha,
+      double alpha,
       float dropout) {
     if (!layers.linears().containsKey(module) || !module.startsWith("blocks.")) {
       throw new IllegalArgumentException("the model has no layer " + module + " to adapt");

@@ -51,8 +51,8 @@ public record TrainOptions(
 
   public TrainOptions {
     check(learningRate > 0 && Double.isFinite(learningRate), "lr", learningRate, "more than 0");
-    check(warmupEpochs >= 0 && warmupEpochs < epochs, "warmup", warmupEpochs, "0 to less than the epochs");
     check(epochs >= 1, "epochs", epochs, "1 or more");
+    check(warmupEpochs >= 0 && warmupEpochs < epochs, "warmup", warmupEpochs, "0 to less than the epochs");
     check(batch >= 1, "batch", batch, "1 or more");
     check(accumulate >= 1, "accumulate", accumulate, "1 or more");
     check(dropPath >= 0 && dropPath < 1, "drop-path", dropPath, "0 to less than 1");

@@ -133,8 +133,9 @@ public record LoraWeights(
     return a.size(1);
   }
 
-  public float alpha() {
-    return scaling * rank();
+  /** In double, so that divided by the rank it is scaling again, to the bit. */
+  public double alpha() {
+    return (double) scaling * rank();
   }
 
   private static WeightsException misfit(HostTensor a, HostTensor b, String expected) {

@@ -1,0 +1,200 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.cli.output.Format;
+import io.github.lorikeet.cli.output.Json;
+import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.cli.output.Progress;
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.core.autograd.Parameter;
+import io.github.lorikeet.vision.data.ImageList;
+import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.image.Augment;
+import io.github.lorikeet.vision.image.Preprocess;
+import io.github.lorikeet.vision.model.Initializer;
+import io.github.lorikeet.vision.model.MaskedAutoencoder;
+import io.github.lorikeet.vision.model.MaskedAutoencoder.Decoder;
+import io.github.lorikeet.vision.model.VitConfig;
+import io.github.lorikeet.vision.train.EpochResult;
+import io.github.lorikeet.vision.train.PretrainOptions;
+import io.github.lorikeet.vision.train.Pretrainer;
+import io.github.lorikeet.vision.train.TrainListener;
+import io.github.lorikeet.vision.weights.SafetensorsWriter;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code lorikeet pretrain}. */
+@Command(
+    name = "pretrain",
+    description = "Make a start of your own: a masked autoencoder trained on images without labels.",
+    footer = {
+      "",
+      "Writes the encoder as safetensors, for train --weights, and a line an epoch beside it (.jsonl).",
+      "Labels in the lists are not looked at. Several lists are joined.",
+      "",
+      "Examples:",
+      "  lorikeet pretrain --list train_list.txt --list val_list.txt --out start.safetensors \\",
+      "      --width 192 --depth 6 --image-size 128 --epochs 500 --batch 64 --lr 1.5e-3 --warmup 50"
+    })
+final class PretrainCommand implements Callable<Integer> {
+  @Mixin private DeviceOptions where;
+
+  @Option(names = "--list", paramLabel = "FILE", required = true, description = "Images; may be given again.")
+  private List<Path> lists;
+
+  @Option(names = "--images", paramLabel = "DIR", description = "Folder that the lists' paths are relative to; each list's own by default.")
+  private Path images;
+
+  @Option(names = "--out", paramLabel = "FILE", required = true, description = "safetensors file to write.")
+  private Path out;
+
+  @Option(names = "--half", description = "Write 16-bit floats: half the size.")
+  private boolean half;
+
+  @Option(names = "--recipe", paramLabel = "NAME", defaultValue = "cxr-mae", description = "Whose mean and deviation: mrm or cxr-mae. Default: ${DEFAULT-VALUE}.")
+  private String recipe;
+
+  @Option(names = "--image-size", paramLabel = "N", defaultValue = "128", description = "Pixels a side. Default: ${DEFAULT-VALUE}.")
+  private int imageSize;
+
+  @Option(names = "--patch", paramLabel = "N", defaultValue = "16", description = "Pixels a side of a patch. Default: ${DEFAULT-VALUE}.")
+  private int patch;
+
+  @Option(names = "--width", paramLabel = "N", defaultValue = "192", description = "Features a token, a multiple of 64. Default: ${DEFAULT-VALUE}.")
+  private int width;
+
+  @Option(names = "--depth", paramLabel = "N", defaultValue = "6", description = "Blocks. Default: ${DEFAULT-VALUE}.")
+  private int depth;
+
+  @Option(names = "--decoder-width", paramLabel = "N", defaultValue = "128", description = "Decoder's features a token. Default: ${DEFAULT-VALUE}.")
+  private int decoderWidth;
+
+  @Option(names = "--decoder-depth", paramLabel = "N", defaultValue = "2", description = "Decoder's blocks. Default: ${DEFAULT-VALUE}.")
+  private int decoderDepth;
+
+  @Option(names = "--decoder-heads", paramLabel = "N", defaultValue = "4", description = "Decoder's attention heads. Default: ${DEFAULT-VALUE}.")
+  private int decoderHeads;
+
+  @Option(names = "--mask", paramLabel = "X", defaultValue = "0.75", description = "Share of the patches masked. Default: ${DEFAULT-VALUE}.")
+  private double mask;
+
+  @Option(names = "--lr", paramLabel = "X", defaultValue = "1.5e-3", description = "Learning rate after the warm-up. Default: ${DEFAULT-VALUE}.")
+  private double learningRate;
+
+  @Option(names = "--epochs", paramLabel = "N", defaultValue = "500", description = "Passes over the images. Default: ${DEFAULT-VALUE}.")
+  private int epochs;
+
+  @Option(names = "--warmup", paramLabel = "N", description = "Epochs of linear warm-up. Default: a tenth of the epochs.")
+  private Double warmup;
+
+  @Option(names = "--batch", paramLabel = "N", defaultValue = "64", description = "Images a step. Default: ${DEFAULT-VALUE}.")
+  private int batch;
+
+  @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0.05", description = "Of matrices. Default: ${DEFAULT-VALUE}.")
+  private double weightDecay;
+
+  @Option(names = "--crop-scale", paramLabel = "X", defaultValue = "0.3", description = "Least share of an image's area that a random crop keeps. Default: ${DEFAULT-VALUE}.")
+  private double cropScale;
+
+  @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of every random choice: the same seed gives the same bits. Default: ${DEFAULT-VALUE}.")
+  private long seed;
+
+  @Override
+  public Integer call() throws InterruptedException {
+    ImageList all = ImageList.join(lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
+    if (width % 64 != 0 || width < 64) {
+      throw new IllegalArgumentException("--width " + width + ": expected a multiple of 64");
+    }
+    VitConfig config = new VitConfig(imageSize, patch, 3, width, depth, width / 64, 4 * width, true);
+    PretrainOptions options =
+        new PretrainOptions(
+            learningRate,
+            warmup == null ? epochs / 10.0 : warmup,
+            epochs,
+            batch,
+            weightDecay,
+            mask,
+            new Decoder(decoderWidth, decoderDepth, decoderHeads),
+            Augment.sgd(imageSize).withScale(cropScale, 1),
+            seed);
+    if (batch > all.size()) {
+      throw new IllegalArgumentException("--batch " + batch + ": the lists have only " + all.size() + " images");
+    }
+    OutputFolder folder = OutputFolder.create(out.toAbsolutePath().getParent());
+    MaskedAutoencoder model = new MaskedAutoencoder(config, options.decoder(), new Initializer(seed));
+    try (Interrupt interrupt = new Interrupt();
+        Progress progress = Progress.onStderr();
+        Device device = where.open();
+        Pretrainer pretrainer = new Pretrainer(device, model, options);
+        ImageLoader loader =
+            new ImageLoader(all, Preprocess.named(recipe, imageSize), where.loaderThreads(), Integer.MAX_VALUE)) {
+      progress.say(pretrainer.plan().toString().stripTrailing());
+      String log = out.getFileName() + ".jsonl";
+      folder.write(log, "");
+      progress.begin("pretrain");
+      List<EpochResult> results =
+          pretrainer.train(loader, new Watch(progress, interrupt, folder, log, all.size(), pretrainer.plan().peakBytes()));
+      SafetensorsWriter.write(out, weights(model));
+      progress.say(
+          out + ": " + Format.count(model.backbone().stream().mapToLong(Parameter::elements).sum())
+              + " weights after " + results.size() + " epochs, loss "
+              + Format.decimals(results.isEmpty() ? Double.NaN : results.getLast().trainLoss(), 4));
+    }
+    return 0;
+  }
+
+  private Map<String, HostTensor> weights(MaskedAutoencoder model) {
+    Map<String, HostTensor> weights = new LinkedHashMap<>();
+    for (Parameter parameter : model.backbone()) {
+      HostTensor value = HostTensor.of(parameter.download(), parameter.sizes());
+      weights.put(parameter.name(), half ? value.f16() : value);
+    }
+    return weights;
+  }
+
+  /** Draws the progress line and keeps the log. */
+  private final class Watch implements TrainListener {
+    private final Progress progress;
+    private final Interrupt interrupt;
+    private final OutputFolder folder;
+    private final String log;
+    private final long images;
+    private final long peakBytes;
+    private double lossSum;
+
+    Watch(Progress progress, Interrupt interrupt, OutputFolder folder, String log, int images, long peakBytes) {
+      this.progress = progress;
+      this.interrupt = interrupt;
+      this.folder = folder;
+      this.log = log;
+      this.images = images / batch * batch;
+      this.peakBytes = peakBytes;
+    }
+
+    @Override
+    public void onUpdate(int epoch, int update, int updates, double loss, double imagesPerSecond) {
+      lossSum = update == 1 ? loss : lossSum + loss;
+      long seen = (epoch - 1) * images + (long) update * batch;
+      progress.show(
+          new Progress.State(epoch, epochs, seen, epochs * images, lossSum / update, Double.NaN, peakBytes));
+    }
+
+    @Override
+    public void onEpoch(EpochResult result) {
+      folder.append(log, Json.line(RunFiles.epoch(result, List.of())));
+    }
+
+    @Override
+    public boolean stopRequested() {
+      return interrupt.requested();
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.cli.output.Format;
+import io.github.lorikeet.cli.report.Chart;
+import io.github.lorikeet.cli.report.Color;
+import io.github.lorikeet.cli.report.Report;
+import io.github.lorikeet.core.autograd.MemoryPlan;
+import io.github.lorikeet.vision.data.ImageList;
+import io.github.lorikeet.vision.train.EpochResult;
+import io.github.lorikeet.vision.train.Scores;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** The report of one training run. */
+final class RunReport {
+  private static final Color[] LABEL_COLORS = {Color.BLUE, Color.ORANGE, Color.GREEN, Color.VIOLET, Color.GREY};
+
+  private RunReport() {}
+
+  /** @param testImages null when there was no test list */
+  static Report of(
+      String title,
+      TrainingOptions training,
+      TrainingRun.Result run,
+      ImageList testImages,
+      List<String> labelNames) {
+    Color color = Methods.color(training.mode());
+    List<Chart> charts = new ArrayList<>();
+    charts.add(
+        new Chart(
+            "Loss",
+            Chart.Axis.of("epoch"),
+            Chart.Axis.of("binary cross-entropy"),
+            List.of(
+                Charts.epochs("training", color, run.epochs(), EpochResult::trainLoss),
+                Charts.epochs("validation", Color.GREY, run.epochs(), EpochResult::validationLoss)),
+            false));
+    charts.add(
+        new Chart(
+            "Validation AUROC",
+            Chart.Axis.of("epoch"),
+            Chart.Axis.of("mean AUROC"),
+            List.of(Charts.epochs("validation", color, run.epochs(), Charts::validationAuroc)),
+            false));
+    Scores test = run.test();
+    List<Double> aurocs = test == null ? List.of() : List.of(test.auroc().mean());
+    if (test != null) {
+      charts.add(Chart.roc("ROC on the test list", rocs(test, labelNames)));
+    }
+    return new Report(
+        title,
+        List.of(summary(run, aurocs)),
+        List.of(
+            new Report.Result(
+                "test list",
+                training.describe(),
+                color,
+                run.trained(),
+                run.parameters(),
+                aurocs,
+                run.seconds(),
+                run.measuredBytes())),
+        charts,
+        "Images of the test list, with the predicted probability of each label.",
+        test == null ? List.of() : Examples.of(testImages, labelNames, image -> predictions(test, image, labelNames)),
+        List.of(memory(training.describe(), run)),
+        facts(training));
+  }
+
+  private static String summary(TrainingRun.Result run, List<Double> aurocs) {
+    double best = run.epochs().get(run.bestEpoch() - 1).validation().mean();
+    return "Trained " + Format.count(run.trained()) + " of " + Format.count(run.parameters()) + " parameters ("
+        + Format.percent(run.trained(), run.parameters()) + "). Best on the validation list in epoch "
+        + run.bestEpoch() + ", with a mean AUROC of " + Format.decimals(best, 3)
+        + (aurocs.isEmpty() ? "." : "; " + Format.decimals(aurocs.getFirst(), 3) + " on the test list.");
+  }
+
+  private static List<Chart.Line> rocs(Scores test, List<String> labelNames) {
+    List<Chart.Line> lines = new ArrayList<>();
+    for (int label = 0; label < labelNames.size(); label++) {
+      if (Double.isFinite(test.auroc().perLabel().get(label))) {
+        Color color = LABEL_COLORS[label % LABEL_COLORS.length];
+        lines.add(Charts.roc(labelNames.get(label), color, test, label));
+      }
+    }
+    return lines;
+  }
+
+  private static List<Report.Prediction> predictions(Scores test, int image, List<String> names) {
+    List<Report.Prediction> predictions = new ArrayList<>();
+    for (int label = 0; label < names.size(); label++) {
+      Color color = LABEL_COLORS[label % LABEL_COLORS.length];
+      predictions.add(new Report.Prediction(names.get(label), color, test.probability(image, label)));
+    }
+    return predictions;
+  }
+
+  static Report.Memory memory(String name, TrainingRun.Result run) {
+    List<Report.Memory.Part> parts = new ArrayList<>();
+    for (MemoryPlan.Row row : run.plan()) {
+      parts.add(new Report.Memory.Part(row.name(), row.bytes()));
+    }
+    return new Report.Memory(name, parts, run.plannedBytes(), run.measuredBytes());
+  }
+
+  private static List<Report.Fact> facts(TrainingOptions training) {
+    Map<String, Object> config = new LinkedHashMap<>();
+    config.put("lorikeet", Version.number());
+    training.describe(config);
+    return config.entrySet().stream()
+        .map(entry -> new Report.Fact(entry.getKey(), String.valueOf(entry.getValue())))
+        .toList();
+  }
+}

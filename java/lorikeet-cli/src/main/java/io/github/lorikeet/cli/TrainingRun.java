@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.cli.output.Progress;
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.autograd.MemoryPlan;
+import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.train.EpochResult;
+import io.github.lorikeet.vision.train.Scores;
+import io.github.lorikeet.vision.train.TrainListener;
+import io.github.lorikeet.vision.train.TrainOptions;
+import io.github.lorikeet.vision.train.Trainer;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/** One training of one model, shown on the progress line: what train and demo share. */
+final class TrainingRun {
+  /**
+   * How a run went.
+   *
+   * @param epochs in order
+   * @param bestEpoch whose values the test list was run with, from 1
+   * @param test the test list's scores; null without a test list
+   * @param plan rows of the memory plan
+   * @param trained parameters that were trained
+   * @param parameters of the whole model
+   * @param plannedBytes of device memory
+   * @param measuredBytes of device memory, the most at once
+   * @param seconds from the first step to the last, looks at the validation list included
+   */
+  record Result(
+      List<EpochResult> epochs,
+      int bestEpoch,
+      Scores test,
+      List<MemoryPlan.Row> plan,
+      long trained,
+      long parameters,
+      long plannedBytes,
+      long measuredBytes,
+      double seconds) {}
+
+  private final String name;
+  private final TrainOptions options;
+  private final Progress progress;
+  private final BooleanSupplier stop;
+  private Consumer<EpochResult> onEpoch = result -> {};
+  private Consumer<MemoryPlan> onPlan = plan -> {};
+
+  /**
+   * @param name shown before the progress
+   * @param stop asked before every update whether to end early
+   */
+  TrainingRun(String name, TrainOptions options, Progress progress, BooleanSupplier stop) {
+    this.name = name;
+    this.options = options;
+    this.progress = progress;
+    this.stop = stop;
+  }
+
+  TrainingRun onPlan(Consumer<MemoryPlan> listener) {
+    onPlan = listener;
+    return this;
+  }
+
+  TrainingRun onEpoch(Consumer<EpochResult> listener) {
+    onEpoch = listener;
+    return this;
+  }
+
+  /**
+   * Trains the model, then runs the test list with the best values.
+   *
+   * @param test null for none
+   * @param afterwards called with the best values in the model's parameters, before its memory goes
+   */
+  Result run(
+      Device device,
+      VisionTransformer model,
+      ImageLoader training,
+      ImageLoader validation,
+      ImageLoader test,
+      Runnable afterwards)
+      throws InterruptedException {
+    device.resetPeak();
+    try (Trainer trainer = new Trainer(device, model, options)) {
+      MemoryPlan plan = trainer.plan();
+      onPlan.accept(plan);
+      progress.begin(name);
+      long start = System.nanoTime();
+      List<EpochResult> epochs =
+          trainer.train(training, validation, new Watch(training.list().size(), plan.peakBytes()));
+      double seconds = (System.nanoTime() - start) / 1e9;
+      Scores scores = test == null || trainer.bestEpoch() == 0 ? null : trainer.evaluate(test);
+      if (trainer.bestEpoch() > 0) {
+        afterwards.run();
+      }
+      return new Result(
+          epochs,
+          trainer.bestEpoch(),
+          scores,
+          plan.rows(),
+          plan.trainedParameterCount(),
+          plan.parameterCount(),
+          plan.peakBytes(),
+          trainer.measuredPeakBytes(),
+          seconds);
+    } finally {
+      progress.close();
+    }
+  }
+
+  /** Draws the progress line. */
+  private final class Watch implements TrainListener {
+    private final long images;
+    private final long peakBytes;
+    private double auroc = Double.NaN;
+    private double lossSum;
+
+    Watch(long images, long peakBytes) {
+      int update = options.batch() * options.accumulate();
+      this.images = images / update * update;
+      this.peakBytes = peakBytes;
+    }
+
+    @Override
+    public void onUpdate(int epoch, int update, int updates, double loss, double imagesPerSecond) {
+      lossSum = update == 1 ? loss : lossSum + loss;
+      long seen = (epoch - 1) * images + (long) update * options.batch() * options.accumulate();
+      progress.show(
+          new Progress.State(
+              epoch, options.epochs(), seen, options.epochs() * images, lossSum / update, auroc, peakBytes));
+    }
+
+    @Override
+    public void onEpoch(EpochResult result) {
+      if (result.validation() != null) {
+        auroc = result.validation().mean();
+      }
+      onEpoch.accept(result);
+    }
+
+    @Override
+    public boolean stopRequested() {
+      return stop.getAsBoolean();
+    }
+  }
+}

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.vision.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.core.autograd.Parameter;
+import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.image.Augment;
+import io.github.lorikeet.vision.model.Initializer;
+import io.github.lorikeet.vision.model.MaskedAutoencoder;
+import io.github.lorikeet.vision.model.MaskedAutoencoder.Decoder;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.model.VitReader;
+import io.github.lorikeet.vision.model.WeightSource;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PretrainerTest {
+  private static final Decoder DECODER = new Decoder(32, 1, 2);
+
+  @TempDir Path folder;
+
+  @Test
+  void lossFallsMemoryIsAsPlannedAndTheBackboneIsATransformersStart() throws Exception {
+    Path list = SmallStudy.writeList(folder);
+    MaskedAutoencoder model =
+        new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
+    Map<String, HostTensor> backbone = new LinkedHashMap<>();
+    try (Device device = Device.open("cpu", 2);
+        ImageLoader loader = SmallStudy.loader(list, 2)) {
+      try (Pretrainer pretrainer = new Pretrainer(device, model, options(30))) {
+        List<EpochResult> epochs = pretrainer.train(loader, new TrainListener() {});
+        assertThat(epochs.getFirst().trainLoss()).isGreaterThan(0.9);
+        assertThat(epochs.getLast().trainLoss())
+            .isLessThan(epochs.getFirst().trainLoss() - 0.02);
+        assertThat(device.memory().peakBytes()).isEqualTo(pretrainer.plan().peakBytes());
+        for (Parameter parameter : model.backbone()) {
+          backbone.put(parameter.name(), HostTensor.of(parameter.download(), parameter.sizes()));
+        }
+      }
+      assertThat(device.memory().liveBytes()).isZero();
+    }
+    WeightSource source = new WeightSource("pretrained", backbone);
+    VisionTransformer vit =
+        new VisionTransformer(
+            VitReader.config(source, 0), 2, source, new Initializer(0), name -> false);
+    assertThat(vit.config()).isEqualTo(SmallStudy.CONFIG);
+    assertThat(source.notes())
+        .singleElement()
+        .asString()
+        .contains("fc_norm.weight", "fc_norm.bias", "head.weight", "head.bias");
+  }
+
+  @Test
+  void sameSeedSameBits() throws Exception {
+    Path list = SmallStudy.writeList(folder);
+    assertThat(lastLoss(list, 1)).isEqualTo(lastLoss(list, 2));
+  }
+
+  private static double lastLoss(Path list, int threads) throws Exception {
+    MaskedAutoencoder model =
+        new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
+    try (Device device = Device.open("cpu", threads);
+        ImageLoader loader = SmallStudy.loader(list, threads);
+        Pretrainer pretrainer = new Pretrainer(device, model, options(2))) {
+      return pretrainer.train(loader, new TrainListener() {}).getLast().trainLoss();
+    }
+  }
+
+  private static PretrainOptions options(int epochs) {
+    Augment augment = new Augment(SmallStudy.CONFIG.imageSize(), 0.7, 1, 0.9, 1.1, 0.5);
+    return new PretrainOptions(2e-3, epochs / 10.0, epochs, 8, 0.05, 0.75, DECODER, augment, 9);
+  }
+}

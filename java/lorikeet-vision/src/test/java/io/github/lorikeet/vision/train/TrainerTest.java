@@ -1,0 +1,190 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.vision.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.core.LorikeetException;
+import io.github.lorikeet.core.autograd.MemoryPlan;
+import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.model.Adapters;
+import io.github.lorikeet.vision.model.ModelFile;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.weights.SafetensorsWriter;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class TrainerTest {
+  @TempDir Path folder;
+  private Path list;
+
+  @BeforeEach
+  void writeImages() throws IOException {
+    list = SmallStudy.writeList(folder);
+  }
+
+  @ParameterizedTest
+  @EnumSource(TrainMode.class)
+  void memoryIsWhatWasPlannedToTheByteAndComesBack(TrainMode mode) throws Exception {
+    try (Device device = Device.open("cpu", 2);
+        ImageLoader loader = SmallStudy.loader(list, 2)) {
+      List<Long> allocations = new ArrayList<>();
+      try (Trainer trainer = new Trainer(device, SmallStudy.model(mode), SmallStudy.options(0.01, 3))) {
+        assertThat(device.memory().peakBytes()).as("before allocating").isZero();
+        trainer.train(
+            loader,
+            loader,
+            new TrainListener() {
+              @Override
+              public void onUpdate(int epoch, int update, int updates, double loss, double rate) {
+                allocations.add(device.memory().allocations());
+              }
+            });
+        trainer.evaluate(loader);
+        assertThat(trainer.measuredPeakBytes()).isEqualTo(trainer.plan().peakBytes());
+      }
+      assertThat(allocations).hasSize(9).containsOnly(allocations.getFirst());
+      assertThat(device.memory().liveBytes()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(TrainMode.class)
+  void sameSeedSameBitsAtAnyThreadCount(TrainMode mode) throws Exception {
+    Map<String, float[]> one = train(mode, 1);
+    Map<String, float[]> two = train(mode, 2);
+    Map<String, float[]> again = train(mode, 2);
+    assertThat(one).isNotEmpty();
+    one.forEach((name, values) -> assertThat(two.get(name)).as(name).containsExactly(values));
+    one.forEach((name, values) -> assertThat(again.get(name)).as(name).containsExactly(values));
+  }
+
+  private Map<String, float[]> train(TrainMode mode, int threads) throws Exception {
+    VisionTransformer model = SmallStudy.model(mode);
+    try (Device device = Device.open("cpu", threads);
+        ImageLoader loader = SmallStudy.loader(list, threads);
+        Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 2))) {
+      trainer.train(loader, loader, new TrainListener() {});
+      return SmallStudy.trained(model);
+    }
+  }
+
+  @Test
+  void learnsAndKeepsTheBest() throws Exception {
+    VisionTransformer model = SmallStudy.model(TrainMode.FULL);
+    try (Device device = Device.open("cpu", 2);
+        ImageLoader loader = SmallStudy.loader(list, 2);
+        Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 30))) {
+      List<EpochResult> epochs = trainer.train(loader, loader, new TrainListener() {});
+      double best = epochs.stream().mapToDouble(e -> e.validation().mean()).max().orElseThrow();
+      assertThat(best).isGreaterThan(0.95);
+      assertThat(epochs.get(trainer.bestEpoch() - 1).validation().mean()).isEqualTo(best);
+      assertThat(trainer.evaluate(loader).auroc().mean()).isEqualTo(best);
+    }
+  }
+
+  @Test
+  void adapterReadBackGivesTheSameLogitsBitForBitAndMergedNearly() throws Exception {
+    Path weights = folder.resolve("start.safetensors");
+    Map<String, HostTensor> start = new LinkedHashMap<>();
+    VisionTransformer model = SmallStudy.model(TrainMode.LORA);
+    model.parameters().stream()
+        .filter(p -> !p.trainable())
+        .forEach(p -> start.put(p.name(), p.initial()));
+    SafetensorsWriter.write(weights, start);
+    float[] trained;
+    try (Device device = Device.open("cpu", 2);
+        ImageLoader loader = SmallStudy.loader(list, 2);
+        Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 4))) {
+      trainer.train(loader, loader, new TrainListener() {});
+      trained = trainer.evaluate(loader).logits();
+      Adapters.export(model).write(folder.resolve("adapter"));
+    }
+    try (ModelFile file = ModelFile.open(weights, folder.resolve("adapter"))) {
+      VisionTransformer read = file.classifier(0);
+      assertThat(logits(read, 5)).containsExactly(trained);
+      SafetensorsWriter.write(folder.resolve("merged.safetensors"), Adapters.mergedWeights(read));
+    }
+    try (ModelFile file = ModelFile.open(folder.resolve("merged.safetensors"), null)) {
+      assertThat(logits(file.classifier(0), 8)).containsExactly(trained, within(1e-4f));
+    }
+  }
+
+  private float[] logits(VisionTransformer model, int batch) throws Exception {
+    try (Device device = Device.open("cpu", 1);
+        ImageLoader loader = SmallStudy.loader(list, 1);
+        Evaluator evaluator = new Evaluator(device, model, batch);
+        MemoryPlan plan = MemoryPlan.of(null, evaluator.tape())) {
+      plan.allocate();
+      return evaluator.run(loader).logits();
+    }
+  }
+
+  @Test
+  void lossThatIsNoNumberStopsTheRun() throws Exception {
+    VisionTransformer model = SmallStudy.model(TrainMode.FULL);
+    try (Device device = Device.open("cpu", 1);
+        ImageLoader loader = SmallStudy.loader(list, 1);
+        Trainer trainer = new Trainer(device, model, SmallStudy.options(1e30, 5))) {
+      assertThatThrownBy(() -> trainer.train(loader, loader, new TrainListener() {}))
+          .isInstanceOf(TrainingException.class)
+          .hasMessageContaining("the loss became")
+          .hasMessageContaining("--lr");
+    }
+  }
+
+  @Test
+  void stopKeepsTheBestSoFar() throws Exception {
+    VisionTransformer model = SmallStudy.model(TrainMode.LORA);
+    int[] updates = {0};
+    try (Device device = Device.open("cpu", 1);
+        ImageLoader loader = SmallStudy.loader(list, 1);
+        Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 50))) {
+      List<EpochResult> epochs =
+          trainer.train(
+              loader,
+              loader,
+              new TrainListener() {
+                @Override
+                public void onUpdate(int epoch, int update, int of, double loss, double rate) {
+                  updates[0]++;
+                }
+
+                @Override
+                public boolean stopRequested() {
+                  return updates[0] == 7;
+                }
+              });
+      assertThat(epochs).hasSize(2);
+      assertThat(updates[0]).isEqualTo(7);
+      double best = epochs.get(trainer.bestEpoch() - 1).validation().mean();
+      assertThat(trainer.evaluate(loader).auroc().mean()).isEqualTo(best);
+    }
+  }
+
+  @Test
+  void noRoomLeavesNothingBehind() throws Exception {
+    try (Device device = Device.open("cpu", 1);
+        ImageLoader loader = SmallStudy.loader(list, 1);
+        Trainer trainer =
+            new Trainer(device, SmallStudy.model(TrainMode.LORA), SmallStudy.options(0.05, 2))) {
+      device.failAllocation(3);
+      assertThatThrownBy(() -> trainer.train(loader, loader, new TrainListener() {}))
+          .isInstanceOf(LorikeetException.class);
+      assertThat(device.memory().liveBytes()).isZero();
+    }
+  }
+}
