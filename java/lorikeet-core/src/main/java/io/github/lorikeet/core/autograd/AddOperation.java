@@ -19,7 +19,7 @@ final class AddOperation extends Operation {
     if (!Arrays.equals(a.sizes(), b.sizes())) {
       throw new IllegalArgumentException(a + " and " + b + ": expected the same sizes");
     }
-    Tensor y = recording.tensor(DType.F32, a.sizes());
+    Tensor y = Tensor.unplaced(DType.F32, a.sizes());
     recording
         .call("add", () -> recording.kernels.add(a.tensor(), b.tensor(), y))
         .reads(a.tensor(), b.tensor())

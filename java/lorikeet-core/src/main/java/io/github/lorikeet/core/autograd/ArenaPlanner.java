@@ -66,7 +66,7 @@ final class ArenaPlanner {
   }
 
   /** The offset of the smallest gap of {@code bytes} or more; behind the last neighbour if none. */
-  private static long smallestGap(
+  static long smallestGap(
       List<Integer> neighbours,
       List<Interval> intervals,
       long[] offsets,

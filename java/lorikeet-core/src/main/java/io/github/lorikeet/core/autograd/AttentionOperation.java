@@ -35,7 +35,7 @@ final class AttentionOperation extends Operation {
     scale = (float) (1 / Math.sqrt(d));
     qkvByHead = qkv.tensor().reshape(sizes[0], sizes[1], 3, heads, d);
     outByHead = new long[] {sizes[0], sizes[1], heads, d};
-    out = recording.tensor(DType.F32, sizes[0], sizes[1], heads * d);
+    out = Tensor.unplaced(DType.F32, sizes[0], sizes[1], heads * d);
     Tensor outView = out.reshape(outByHead);
     Kernels kernels = recording.kernels;
     Tensor workspace = recording.workspace(kernels.attentionForwardWorkspace(qkvByHead));
@@ -52,7 +52,7 @@ final class AttentionOperation extends Operation {
   @Override
   void backward(Tensor dy) {
     Kernels kernels = recording.kernels;
-    logSumExp = recording.tensor(DType.F32, outByHead[0], outByHead[2], outByHead[1]);
+    logSumExp = Tensor.unplaced(DType.F32, outByHead[0], outByHead[2], outByHead[1]);
     forward.writes(logSumExp);
     Contribution dQkv = qkv.contribute(false);
     Tensor outView = out.reshape(outByHead);

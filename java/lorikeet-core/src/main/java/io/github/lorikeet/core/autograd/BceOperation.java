@@ -21,7 +21,7 @@ final class BceOperation extends LossOperation {
       throw new IllegalArgumentException(
           "targets: " + targets + ", expected the sizes of logits: " + logits);
     }
-    Tensor loss = recording.tensor(DType.F32, 1);
+    Tensor loss = Tensor.unplaced(DType.F32, 1);
     recording
         .call(
             "bce_with_logits_forward",

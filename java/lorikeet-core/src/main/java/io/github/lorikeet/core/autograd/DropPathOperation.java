@@ -12,7 +12,7 @@ final class DropPathOperation extends Operation {
   DropPathOperation(Recording recording, float p, long samples) {
     super(recording);
     RandomKey random = recording.random();
-    Tensor scales = recording.tensor(DType.F32, samples);
+    Tensor scales = Tensor.unplaced(DType.F32, samples);
     recording
         .call(
             "drop_path_scales",

@@ -17,7 +17,7 @@ final class GeluOperation extends Operation {
   GeluOperation(Recording recording, Variable x) {
     super(recording);
     this.x = recording.use(x);
-    Tensor y = recording.tensor(DType.F32, x.sizes());
+    Tensor y = Tensor.unplaced(DType.F32, x.sizes());
     recording
         .call("gelu_forward", () -> recording.kernels.geluForward(x.tensor(), y))
         .reads(x.tensor())

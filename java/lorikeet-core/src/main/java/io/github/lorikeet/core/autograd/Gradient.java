@@ -43,7 +43,7 @@ final class Gradient {
       return;
     }
     Tensor a = sum;
-    Tensor y = recording.tensor(DType.F32, sizes);
+    Tensor y = Tensor.unplaced(DType.F32, sizes);
     recording
         .call("add", () -> recording.kernels.add(a, given, y))
         .reads(a, given)
@@ -61,7 +61,7 @@ final class Gradient {
    */
   Contribution contribute(boolean kernelAdds) {
     boolean adds = sum != null && owned && kernelAdds;
-    return new Contribution(this, adds ? sum : recording.tensor(DType.F32, sizes), adds);
+    return new Contribution(this, adds ? sum : Tensor.unplaced(DType.F32, sizes), adds);
   }
 
   /**

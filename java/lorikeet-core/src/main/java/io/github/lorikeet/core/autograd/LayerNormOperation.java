@@ -34,7 +34,7 @@ final class LayerNormOperation extends Operation {
     rows = x.tensor().elements() / layer.width();
     gamma = recording.use(layer.gamma());
     Tensor beta = recording.use(layer.beta());
-    Tensor y = recording.tensor(DType.F32, sizes);
+    Tensor y = Tensor.unplaced(DType.F32, sizes);
     forward =
         recording
             .call(
@@ -51,7 +51,7 @@ final class LayerNormOperation extends Operation {
   void backward(Tensor dy) {
     Kernels kernels = recording.kernels;
     boolean adds = recording.addsTo(layer.gamma(), layer.beta());
-    statistics = recording.tensor(DType.F32, rows, 2);
+    statistics = Tensor.unplaced(DType.F32, rows, 2);
     forward.writes(statistics);
     Contribution dX = x.contribute(true);
     Tensor dXTensor = dX == null ? null : dX.tensor();

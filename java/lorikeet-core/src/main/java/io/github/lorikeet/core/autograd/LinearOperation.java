@@ -50,7 +50,7 @@ final class LinearOperation extends Operation {
     }
     rows = x.tensor().elements() / layer.inputs();
     sizes[sizes.length - 1] = layer.outputs();
-    Tensor y = recording.tensor(DType.F32, sizes);
+    Tensor y = Tensor.unplaced(DType.F32, sizes);
     Tensor residual = residual(y);
     Tensor scales = scales();
     epilogue
@@ -141,7 +141,7 @@ final class LinearOperation extends Operation {
 
   private Tensor preActivation() {
     if (z == null) {
-      z = recording.tensor(DType.F32, output().sizes());
+      z = Tensor.unplaced(DType.F32, output().sizes());
       epilogue.preActivation(z);
       forward.writes(z);
     }
@@ -161,7 +161,7 @@ final class LinearOperation extends Operation {
   /** The gradient of z; dropPath's scales, which commute with this, are left to the next call. */
   private Tensor geluBackward(Tensor dy) {
     Tensor argument = preActivation();
-    Tensor dz = recording.tensor(DType.F32, dy.sizes());
+    Tensor dz = Tensor.unplaced(DType.F32, dy.sizes());
     recording
         .call("gelu_backward", () -> recording.kernels.geluBackward(argument, dy, dz))
         .reads(argument, dy)
@@ -217,11 +217,11 @@ final class LinearOperation extends Operation {
     Parameter a = layer.lora().a();
     Parameter b = layer.lora().b();
     boolean adds = recording.addsTo(layer.weight(), layer.bias(), a, b);
-    h = recording.tensor(DType.F32, rows, a.sizes()[0]);
+    h = Tensor.unplaced(DType.F32, rows, a.sizes()[0]);
     forward.writes(h);
     // The kernel makes d_a and d_b always: of a frozen adapter they are scratch memory.
-    Tensor scratchA = a.trainable() ? null : recording.tensor(DType.F32, a.sizes());
-    Tensor scratchB = b.trainable() ? null : recording.tensor(DType.F32, b.sizes());
+    Tensor scratchA = a.trainable() ? null : Tensor.unplaced(DType.F32, a.sizes());
+    Tensor scratchB = b.trainable() ? null : Tensor.unplaced(DType.F32, b.sizes());
     Tensor dA = a.trainable() ? a.gradientTensor() : scratchA;
     Tensor dB = b.trainable() ? b.gradientTensor() : scratchB;
     Tensor dWeight = dWeight();

@@ -24,7 +24,7 @@ final class MeanPoolOperation extends Operation {
               + firstToken
               + " left out");
     }
-    Tensor y = recording.tensor(DType.F32, sizes[0], sizes[2]);
+    Tensor y = Tensor.unplaced(DType.F32, sizes[0], sizes[2]);
     recording
         .call(
             "mean_pool_forward", () -> recording.kernels.meanPoolForward(x.tensor(), firstToken, y))

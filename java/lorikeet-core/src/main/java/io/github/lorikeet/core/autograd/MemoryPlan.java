@@ -86,7 +86,12 @@ public final class MemoryPlan implements AutoCloseable {
   private final Optimizer.Work work;
   private final List<Tape> tapes;
   private final List<Parameter> parameters;
+
+  /** The storage of those that are packed. */
   private final Map<Parameter, Tensor> packed = new HashMap<>();
+
+  /** Those that are packed only. */
+  private final Set<Parameter> staged = new HashSet<>();
 
   private final Block packedWeights = new Block("frozen weights, packed");
   private final Block frozenWeights = new Block("frozen weights, plain");
@@ -159,9 +164,10 @@ public final class MemoryPlan implements AutoCloseable {
         packed.put(parameter, storage);
         packedWeights.append(storage);
       }
-      if (parameter.isStaged()) {
-        long staged = ArenaPlanner.align(parameter.valueTensor().bytes(), ALIGNMENT);
-        arena.bytes = Math.max(arena.bytes, staged);
+      if (!parameter.isPlain()) {
+        staged.add(parameter);
+        long bytes = ArenaPlanner.align(parameter.valueTensor().bytes(), ALIGNMENT);
+        arena.bytes = Math.max(arena.bytes, bytes);
       }
     }
   }
@@ -267,7 +273,8 @@ public final class MemoryPlan implements AutoCloseable {
       gradients.fillWithZeros(device.kernels());
       optimizerState.fillWithZeros(device.kernels());
       for (Parameter parameter : parameters) {
-        parameter.upload(device.kernels(), packed.get(parameter), arena.memory);
+        Tensor staging = staged.contains(parameter) ? arena.memory : null;
+        parameter.upload(device.kernels(), packed.get(parameter), staging);
       }
     } catch (Throwable e) {
       blocks.forEach(Block::free);
@@ -275,7 +282,9 @@ public final class MemoryPlan implements AutoCloseable {
     }
     allocated = true;
     int moments = optimizer == null ? 0 : optimizer.moments();
-    parameters.forEach(parameter -> parameter.allocated(moments));
+    for (Parameter parameter : parameters) {
+      parameter.allocated(!staged.contains(parameter), moments);
+    }
     tapes.forEach(tape -> tape.ready(true));
     if (optimizer != null) {
       optimizer.attach(work);

@@ -125,7 +125,11 @@ public abstract sealed class Optimizer permits Sgd, AdamW {
     Map<String, Tensor> own = ownState();
     checkState(state, own);
     own.forEach((name, moment) -> Parameter.copy(state.get(name), moment, name));
-    steps = state.get(STEPS).data().get(ValueLayout.JAVA_INT_UNALIGNED, 0);
+    steps = steps(state.get(STEPS));
+  }
+
+  private static int steps(HostTensor count) {
+    return count.data().get(ValueLayout.JAVA_INT_UNALIGNED, 0);
   }
 
   private Map<String, Tensor> ownState() {
@@ -142,6 +146,9 @@ public abstract sealed class Optimizer permits Sgd, AdamW {
     HostTensor count = state.get(STEPS);
     if (count == null || count.type() != DType.I32 || count.elements() != 1) {
       throw new IllegalArgumentException(STEPS + ": " + count + ", expected i32 [1]");
+    }
+    if (steps(count) < 0) {
+      throw new IllegalArgumentException(STEPS + ": " + steps(count) + ", expected 0 or more");
     }
     own.forEach((name, moment) -> Parameter.checkSizes(state.get(name), moment, name));
     for (String name : state.keySet()) {

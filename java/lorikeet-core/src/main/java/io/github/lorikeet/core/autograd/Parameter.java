@@ -30,6 +30,7 @@ public final class Parameter {
   private final Tensor secondMoment;
   private Weight weight;
   private boolean readAsTensor;
+  private boolean hasValue;
   private int moments;
   private float learningRateScale = 1;
   private float weightDecay;
@@ -81,7 +82,7 @@ public final class Parameter {
    * linear layers use.
    */
   public Tensor value() {
-    return state == State.DEVICE && isPlain() ? value : null;
+    return state == State.DEVICE && hasValue ? value : null;
   }
 
   /** Null for a frozen parameter, and before the plan is allocated. */
@@ -175,16 +176,6 @@ public final class Parameter {
 
   // ---- For recordings
 
-  /** Whether there is a device tensor of the value. */
-  boolean isPlain() {
-    return trainable || readAsTensor;
-  }
-
-  /** Whether there is a packed copy of the value. */
-  boolean isPacked() {
-    return !trainable && weight != null;
-  }
-
   /** The value for kernels that read it as it stands. */
   Tensor readAsTensor() {
     readAsTensor = true;
@@ -204,7 +195,7 @@ public final class Parameter {
     return tensor.reshape(sizes()[0], elements() / sizes()[0]);
   }
 
-  /** For recordings: the gradient's tensor, placed or not; null for a frozen parameter. */
+  /** The gradient's tensor, placed or not; null for a frozen parameter. */
   Tensor gradientTensor() {
     return gradient;
   }
@@ -219,30 +210,36 @@ public final class Parameter {
     return order == 1 ? firstMoment : secondMoment;
   }
 
-  /** Bytes of the packed copy of a frozen weight. */
-  long packedBytes(Kernels kernels) {
-    return kernels.weightPrepareBytes(matrix(value), Weight.Format.PACKED);
+  /** Whether calls recorded so far need a device tensor of the value. */
+  boolean isPlain() {
+    return trainable || readAsTensor;
   }
 
-  /** Whether packing must find the value elsewhere than in the value's own tensor. */
-  boolean isStaged() {
-    return isPacked() && !isPlain();
+  /** Whether calls recorded so far need a packed copy of the value. */
+  boolean isPacked() {
+    return !trainable && weight != null;
+  }
+
+  /** Bytes of the packed copy. */
+  long packedBytes(Kernels kernels) {
+    return kernels.weightPrepareBytes(matrix(value), Weight.Format.PACKED);
   }
 
   /**
    * Brings the initial value to the device, where every tensor has its place by now.
    *
    * @param storage of the packed copy; null for none
-   * @param staging memory to pack from, of the value's bytes at least; null where not needed
+   * @param staging memory to pack from, of the value's bytes at least; null where the value has a
+   *     tensor of its own
    */
   void upload(Kernels kernels, Tensor storage, Tensor staging) {
     Tensor source = value;
-    if (isStaged()) {
+    if (staging != null) {
       source = Tensor.unplaced(DType.F32, sizes());
       source.place(staging, 0);
     }
     copy(initial, source, name);
-    if (weight != null) {
+    if (storage != null || trainable && weight != null) {
       kernels.weightPrepare(matrix(source), storage, weight);
     }
   }
@@ -253,7 +250,9 @@ public final class Parameter {
     }
   }
 
-  void allocated(int moments) {
+  /** Says that the tensors have their places: the value's, if it has one, and so many moments'. */
+  void allocated(boolean hasValue, int moments) {
+    this.hasValue = hasValue;
     this.moments = moments;
     state = State.DEVICE;
   }

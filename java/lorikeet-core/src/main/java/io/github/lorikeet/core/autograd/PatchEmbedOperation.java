@@ -51,7 +51,7 @@ final class PatchEmbedOperation extends Operation {
     Tensor bias = recording.use(projection.bias());
     Tensor positionTensor = recording.use(position);
     Tensor classTensor = recording.use(classToken);
-    Tensor y = recording.tensor(DType.F32, images.size(0), tokens, width);
+    Tensor y = Tensor.unplaced(DType.F32, images.size(0), tokens, width);
     Tensor workspace =
         recording.workspace(kernels.patchEmbedForwardWorkspace(pixels, patch, weight));
     recording

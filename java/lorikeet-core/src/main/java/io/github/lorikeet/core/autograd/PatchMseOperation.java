@@ -40,7 +40,7 @@ final class PatchMseOperation extends LossOperation {
     }
     pixels = Images.withChannels(images, patch, prediction.size(2));
     Kernels kernels = recording.kernels;
-    Tensor loss = recording.tensor(DType.F32, 1);
+    Tensor loss = Tensor.unplaced(DType.F32, 1);
     Tensor workspace =
         recording.workspace(
             kernels.patchMseForwardWorkspace(prediction.size(0), prediction.size(1)));

@@ -71,10 +71,6 @@ final class Recording {
     }
   }
 
-  Tensor tensor(DType type, long... sizes) {
-    return Tensor.unplaced(type, sizes);
-  }
-
   /** Scratch memory for one call, to be listed among its writes; null for none. */
   Tensor workspace(long bytes) {
     return bytes == 0 ? null : Tensor.unplaced(DType.U8, bytes);
@@ -91,12 +87,16 @@ final class Recording {
   /** Checks that an operation may read a variable, and counts that. */
   Variable use(Variable variable) {
     if (variable != null) {
-      if (variable.recording() != this) {
-        throw new IllegalArgumentException(variable + " is of another tape");
-      }
+      checkOwn(variable);
       variable.use();
     }
     return variable;
+  }
+
+  void checkOwn(Variable variable) {
+    if (variable.recording() != this) {
+      throw new IllegalArgumentException(variable + " is of another tape");
+    }
   }
 
   /** A parameter for kernels that read it as it stands; null for null. */

@@ -60,7 +60,7 @@ public final class Tape {
    */
   public Variable input(DType type, long... sizes) {
     recording.checkOpen();
-    Tensor tensor = recording.tensor(type, sizes);
+    Tensor tensor = Tensor.unplaced(type, sizes);
     Variable input = new Variable(recording, tensor, null, false);
     recording.inputs.add(input);
     return input;
@@ -69,6 +69,7 @@ public final class Tape {
   /** Holds a variable's contents to the end of the step, so that it can be read after the run. */
   public Variable keep(Variable variable) {
     recording.checkOpen();
+    recording.checkOwn(variable);
     recording.kept.add(variable.tensor());
     return variable;
   }
@@ -218,7 +219,6 @@ public final class Tape {
     }
     beginBackward(output);
     output.gradientSum().accept(outputGradient.tensor(), false);
-    recording.use(outputGradient);
     recordBackward();
   }
 
@@ -264,18 +264,18 @@ public final class Tape {
     run(0, calls.length);
   }
 
-  /** Runs the forward pass alone. */
+  /** Runs the forward pass alone; see {@link #run}. */
   public void runForward(long step) {
     begin(step, false);
     run(0, forwardCalls < 0 ? calls.length : forwardCalls);
   }
 
-  /** Runs the backward pass of the forward pass that ran last; see {@link #run}. */
-  public void runBackward(long step, boolean addToParameters) {
+  /** Runs the backward pass of the forward pass that ran last, with its step; see {@link #run}. */
+  public void runBackward(boolean addToParameters) {
     if (forwardCalls < 0) {
       throw new IllegalStateException("no backward pass is recorded");
     }
-    begin(step, addToParameters);
+    begin(Integer.toUnsignedLong(recording.step), addToParameters);
     run(forwardCalls, calls.length);
   }
 

@@ -47,7 +47,7 @@ final class TokenScatterOperation extends Operation {
     Kernels kernels = recording.kernels;
     Tensor fillTensor = recording.use(fill);
     Tensor positionTensor = recording.use(position);
-    Tensor y = recording.tensor(DType.F32, sizes);
+    Tensor y = Tensor.unplaced(DType.F32, sizes);
     Tensor workspace = recording.workspace(kernels.tokenScatterForwardWorkspace(sizes[0], tokens));
     recording
         .call(
