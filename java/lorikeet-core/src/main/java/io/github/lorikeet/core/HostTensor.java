@@ -155,16 +155,17 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
   }
 
   private static long bytes(DType type, long[] sizes) {
-    long bytes = type.bytes();
+    boolean empty = false;
     for (long size : sizes) {
       if (size < 0) {
         throw new IllegalArgumentException(shape(type, sizes) + ": sizes may not be negative");
       }
+      empty |= size == 0;
     }
-    // Zero times anything is empty, even where the other sizes alone would overflow.
-    if (Arrays.stream(sizes).anyMatch(size -> size == 0)) {
-      return 0;
+    if (empty) {
+      return 0; // even where the other sizes alone would overflow
     }
+    long bytes = type.bytes();
     try {
       for (long size : sizes) {
         bytes = Math.multiplyExact(bytes, size);

@@ -47,7 +47,11 @@ public final class Checkpoint implements AutoCloseable {
   public static Checkpoint open(Path path) {
     MappedFile file = MappedFile.open(path);
     try {
-      return new Checkpoint(file, read(file));
+      Contents contents = read(file);
+      if (contents.tensors.isEmpty()) {
+        throw file.error("holds no weights; " + String.join("; ", contents.notes()));
+      }
+      return new Checkpoint(file, contents);
     } catch (RuntimeException e) {
       file.close();
       throw e;

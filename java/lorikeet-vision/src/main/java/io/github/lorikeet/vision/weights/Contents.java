@@ -27,7 +27,7 @@ final class Contents {
       leaveOut(name, "of type " + stored.type());
       return;
     }
-    HostTensor tensor = stored.read(file, WeightsException.quote(name));
+    HostTensor tensor = stored.read(file, name);
     if (tensor == null) {
       leaveOut(name, "of integers that do not fit 32 bits");
     } else {

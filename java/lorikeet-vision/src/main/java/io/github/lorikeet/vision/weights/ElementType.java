@@ -4,6 +4,7 @@
 package io.github.lorikeet.vision.weights;
 
 import io.github.lorikeet.core.DType;
+import java.util.List;
 
 /** Element types that files of weights use, and what each is read as. */
 enum ElementType {
@@ -29,6 +30,8 @@ enum ElementType {
   QINT8(null, "QInt8Storage", 1, null),
   QUINT8(null, "QUInt8Storage", 1, null),
   QINT32(null, "QInt32Storage", 4, null);
+
+  private static final List<ElementType> ALL = List.of(values());
 
   /** Name in a safetensors header; null where that format lacks the type. */
   private final String safetensors;
@@ -62,7 +65,7 @@ enum ElementType {
   }
 
   static ElementType ofSafetensors(String name) {
-    for (ElementType type : values()) {
+    for (ElementType type : ALL) {
       if (name.equals(type.safetensors)) {
         return type;
       }
@@ -71,7 +74,7 @@ enum ElementType {
   }
 
   static ElementType ofTorchStorage(String name) {
-    for (ElementType type : values()) {
+    for (ElementType type : ALL) {
       if (name.equals(type.torchStorage)) {
         return type;
       }

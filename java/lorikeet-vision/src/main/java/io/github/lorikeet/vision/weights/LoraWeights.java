@@ -11,8 +11,8 @@ import java.util.Map;
 
 /**
  * The low-rank update (Hu et al., arXiv 2106.09685) of one linear layer [outputs, inputs], as the
- * kernels take it: output columns of group g get {@code scaling * dropout(x) A_gᵀ B_gᵀ}. Plain LoRA
- * is one group over all columns; a fused query-key-value of which q and v are adapted is two.
+ * kernels take it: output columns of group g get {@code scaling * dropout(x) A_gᵀ B_gᵀ}. Plain
+ * LoRA is one group over all columns; a fused query-key-value with adapted q and v is two.
  *
  * @param a f32 [groups * rank, inputs], the groups' A one below the other
  * @param b f32 [sum of the groups' columns, rank], the groups' B one below the other
@@ -76,8 +76,8 @@ public record LoraWeights(
   /**
    * The adapters in a checkpoint of fused query-key-value layers in the layout of loralib's
    * MergedLinear, which the study uses: {@code MODULE.lora_A} [groups * rank, inputs] and {@code
-   * MODULE.lora_B} [groups * inputs, rank], where two groups are q and v, three are q, k and v. Such
-   * a file does not say alpha and dropout. One group over all 3 * inputs columns is taken as well.
+   * MODULE.lora_B} [groups * inputs, rank], where two groups are q and v, three are q, k and v.
+   * Such a file does not say alpha and dropout. One group over all 3 * inputs columns is taken too.
    *
    * @return by module name; empty if the checkpoint has none. f32 tensors are the checkpoint's own
    *     and end with it

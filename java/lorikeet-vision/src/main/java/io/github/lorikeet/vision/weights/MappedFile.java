@@ -51,8 +51,8 @@ final class MappedFile implements AutoCloseable {
   }
 
   static MappedFile open(Path path) {
-    if (Files.isDirectory(path)) {
-      throw WeightsException.in(path, "is a folder; expected a file of weights");
+    if (Files.exists(path) && !Files.isRegularFile(path)) {
+      throw WeightsException.in(path, "is no ordinary file; expected a file of weights");
     }
     try {
       return new MappedFile(path);
@@ -78,13 +78,13 @@ final class MappedFile implements AutoCloseable {
   /**
    * Zeroed memory that lives as long as the file stays open.
    *
-   * @param what for the message, should the file ask for too much
+   * @param name of what the memory is for, for the message, should the file ask for too much
    */
-  MemorySegment allocate(long size, String what) {
+  MemorySegment allocate(long size, String name) {
     if (size < 0 || size > allowance) {
       throw error(
           "%s would need %d bytes of memory, more than a file of %d bytes may ask for; the file is"
-                  .formatted(what, size, size())
+                  .formatted(WeightsException.quote(name), size, size())
               + " damaged, or save it again uncompressed and with contiguous tensors");
     }
     allowance -= size;
@@ -95,8 +95,11 @@ final class MappedFile implements AutoCloseable {
     return WeightsException.in(path, problem);
   }
 
+  /** Has no effect the second time. */
   @Override
   public void close() {
-    arena.close();
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
   }
 }

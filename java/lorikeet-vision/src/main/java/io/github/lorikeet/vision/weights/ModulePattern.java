@@ -3,10 +3,8 @@
 
 package io.github.lorikeet.vision.weights;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.BitSet;
-import java.util.Deque;
 import java.util.List;
 import java.util.function.IntPredicate;
 
@@ -89,25 +87,32 @@ final class ModulePattern {
 
   boolean matches(String name) {
     BitSet states = new BitSet();
-    follow(states, 0, 0, name);
+    BitSet next = new BitSet();
+    // A state opens at most two others.
+    int[] open = new int[2 * program.size() + 2];
+    follow(states, 0, 0, name, open);
     for (int i = 0; i < name.length(); i++) {
-      BitSet next = new BitSet();
+      next.clear();
       for (int s = states.nextSetBit(0); s >= 0; s = states.nextSetBit(s + 1)) {
         if (s < program.size()
             && program.get(s) instanceof Take take
             && take.accepts.test(name.charAt(i))) {
-          follow(next, s + 1, i + 1, name);
+          follow(next, s + 1, i + 1, name, open);
         }
       }
+      BitSet done = states;
       states = next;
+      next = done;
     }
     return states.get(program.size());
   }
 
-  private void follow(BitSet states, int first, int position, String name) {
-    Deque<Integer> open = new ArrayDeque<>(List.of(first));
-    while (!open.isEmpty()) {
-      int state = open.pop();
+  /** Adds a state and all that it leads to without taking a character. */
+  private void follow(BitSet states, int first, int position, String name, int[] open) {
+    int count = 0;
+    open[count++] = first;
+    while (count > 0) {
+      int state = open[--count];
       steps++;
       if (states.get(state)) {
         continue;
@@ -119,12 +124,12 @@ final class ModulePattern {
       switch (program.get(state)) {
         case Take take -> {}
         case Fork fork -> {
-          open.push(fork.left);
-          open.push(fork.right);
+          open[count++] = fork.left;
+          open[count++] = fork.right;
         }
         case Anchor anchor -> {
           if (position == (anchor == Anchor.START ? 0 : name.length())) {
-            open.push(state + 1);
+            open[count++] = state + 1;
           }
         }
       }

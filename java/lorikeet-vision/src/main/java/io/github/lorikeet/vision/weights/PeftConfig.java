@@ -53,7 +53,6 @@ final class PeftConfig {
   private final Path path;
   private final Map<String, Object> config;
   private final List<String> notes = new ArrayList<>();
-  private final List<String> unknown = new ArrayList<>();
   private final long r;
   private final double alpha;
   private final float dropout;
@@ -194,16 +193,15 @@ final class PeftConfig {
       notes.add("target_modules was not compared with the tensors: it has " + e.getMessage());
       return List.of();
     }
-    throw error("target_modules", value, "a list of at most %d names, or a pattern".formatted(MAX_PATTERNS));
+    throw error(
+        "target_modules",
+        value,
+        "a list of at most %d names, or a pattern".formatted(MAX_PATTERNS));
   }
 
   private void noteTheRest() {
-    config.forEach(
-        (key, value) -> {
-          if (!WITHOUT_EFFECT.contains(key)) {
-            unknown.add(key);
-          }
-        });
+    List<String> unknown =
+        config.keySet().stream().filter(key -> !WITHOUT_EFFECT.contains(key)).toList();
     if (!unknown.isEmpty()) {
       notes.add("ignored in " + path.getFileName() + ": " + Contents.some(unknown));
     }

@@ -19,8 +19,10 @@ import java.util.List;
  * or gap, so that a file cut short or grown is found out.
  */
 final class SafetensorsReader {
-  /** Far above any real header (about 100 bytes a tensor), low enough to parse without care. */
-  private static final long MAX_HEADER_BYTES = 16L << 20;
+  /** A large language model in one file has some thousands of tensors, at 100 bytes each. */
+  private static final long MAX_HEADER_BYTES = 8L << 20;
+
+  private static final int MAX_TENSORS = 50_000;
 
   private static final int LENGTH_BYTES = 8;
 
@@ -69,7 +71,7 @@ final class SafetensorsReader {
   }
 
   private void parseHeader(JsonParser parser) throws IOException {
-    expect(parser, parser.nextToken(), JsonToken.START_OBJECT, "the header");
+    expect(parser.nextToken(), JsonToken.START_OBJECT, "the header", "");
     while (parser.nextToken() != JsonToken.END_OBJECT) {
       String name = parser.currentName();
       parser.nextToken();
@@ -77,6 +79,9 @@ final class SafetensorsReader {
         parseMetadata(parser);
       } else {
         entries.add(parseEntry(parser, name));
+        if (entries.size() > MAX_TENSORS) {
+          throw headerError("it has more than %d tensors".formatted(MAX_TENSORS), null);
+        }
       }
     }
     if (parser.nextToken() != null) {
@@ -85,16 +90,16 @@ final class SafetensorsReader {
   }
 
   private void parseMetadata(JsonParser parser) throws IOException {
-    expect(parser, parser.currentToken(), JsonToken.START_OBJECT, "__metadata__");
+    expect(parser.currentToken(), JsonToken.START_OBJECT, "__metadata__", "");
     while (parser.nextToken() != JsonToken.END_OBJECT) {
       String key = parser.currentName();
-      expect(parser, parser.nextToken(), JsonToken.VALUE_STRING, "__metadata__ " + key);
+      expect(parser.nextToken(), JsonToken.VALUE_STRING, "__metadata__", key);
       contents.metadata.put(key, parser.getText());
     }
   }
 
   private Entry parseEntry(JsonParser parser, String name) throws IOException {
-    expect(parser, parser.currentToken(), JsonToken.START_OBJECT, name);
+    expect(parser.currentToken(), JsonToken.START_OBJECT, name, "");
     String dtype = null;
     long[] sizes = null;
     long[] offsets = null;
@@ -103,11 +108,11 @@ final class SafetensorsReader {
       parser.nextToken();
       switch (key) {
         case "dtype" -> {
-          expect(parser, parser.currentToken(), JsonToken.VALUE_STRING, name + " dtype");
+          expect(parser.currentToken(), JsonToken.VALUE_STRING, name, key);
           dtype = parser.getText();
         }
-        case "shape" -> sizes = parseLongs(parser, name + " shape", StoredTensor.MAX_RANK);
-        case "data_offsets" -> offsets = parseLongs(parser, name + " data_offsets", 2);
+        case "shape" -> sizes = parseLongs(parser, name, key, StoredTensor.MAX_RANK);
+        case "data_offsets" -> offsets = parseLongs(parser, name, key, 2);
         default ->
             throw headerError(
                 "%s has the unknown key %s"
@@ -130,20 +135,24 @@ final class SafetensorsReader {
     return new Entry(name, type, sizes, offsets[0], offsets[1]);
   }
 
-  private long[] parseLongs(JsonParser parser, String what, int most) throws IOException {
-    expect(parser, parser.currentToken(), JsonToken.START_ARRAY, what);
+  private long[] parseLongs(JsonParser parser, String name, String key, int most)
+      throws IOException {
+    expect(parser.currentToken(), JsonToken.START_ARRAY, name, key);
     long[] values = new long[most];
     int count = 0;
     while (parser.nextToken() != JsonToken.END_ARRAY) {
-      expect(parser, parser.currentToken(), JsonToken.VALUE_NUMBER_INT, what);
+      expect(parser.currentToken(), JsonToken.VALUE_NUMBER_INT, name, key);
       if (count == most) {
         throw headerError(
-            "%s has more than %d numbers".formatted(WeightsException.quote(what), most), null);
+            "%s has more than %d numbers in %s".formatted(WeightsException.quote(name), most, key),
+            null);
       }
       long value = parser.getLongValue();
       if (value < 0) {
         throw headerError(
-            "%s has the negative number %d".formatted(WeightsException.quote(what), value), null);
+            "%s has the negative number %d in %s"
+                .formatted(WeightsException.quote(name), value, key),
+            null);
       }
       values[count++] = value;
     }
@@ -176,7 +185,6 @@ final class SafetensorsReader {
   }
 
   private void addTensor(Entry entry, MemorySegment data) {
-    String name = WeightsException.quote(entry.name);
     long bytes;
     try {
       bytes = Math.multiplyExact(StoredTensor.elements(entry.sizes), entry.type.bytes());
@@ -187,7 +195,7 @@ final class SafetensorsReader {
       throw file.error(
           "%s is %s %s but its data_offsets [%d, %d] span %d bytes; the file is damaged"
               .formatted(
-                  name,
+                  WeightsException.quote(entry.name),
                   entry.type,
                   Arrays.toString(entry.sizes),
                   entry.begin,
@@ -204,10 +212,11 @@ final class SafetensorsReader {
             data.asSlice(entry.begin, bytes)));
   }
 
-  private void expect(JsonParser parser, JsonToken found, JsonToken expected, String what) {
+  private void expect(JsonToken found, JsonToken expected, String name, String key) {
     if (found != expected) {
       throw headerError(
-          "%s: expected %s, found %s".formatted(WeightsException.quote(what), expected, found),
+          "%s: expected %s, found %s"
+              .formatted(WeightsException.quote(name + " " + key), expected, found),
           null);
     }
   }

@@ -36,8 +36,10 @@ record StoredTensor(ElementType type, long[] sizes, long[] strides, MemorySegmen
    * @throws ArithmeticException if it is no long
    */
   static long elements(long[] sizes) {
-    if (Arrays.stream(sizes).anyMatch(size -> size == 0)) {
-      return 0;
+    for (long size : sizes) {
+      if (size == 0) {
+        return 0;
+      }
     }
     long elements = 1;
     for (long size : sizes) {
@@ -58,7 +60,8 @@ record StoredTensor(ElementType type, long[] sizes, long[] strides, MemorySegmen
       elements = elements(sizes);
       copyBytes = Math.multiplyExact(elements, type.readAs().bytes());
     } catch (ArithmeticException e) {
-      throw file.error(name + " has too many elements: sizes " + Arrays.toString(sizes));
+      throw file.error(
+          WeightsException.quote(name) + " has too many elements: sizes " + Arrays.toString(sizes));
     }
     boolean contiguous = elements <= 1 || isContiguous();
     if (contiguous && type.mappable()) {

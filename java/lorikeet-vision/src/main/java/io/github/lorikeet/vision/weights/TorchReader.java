@@ -105,27 +105,32 @@ final class TorchReader implements Unpickler.Names {
       throw noWeights("at the top level", root);
     }
     for (String key : WEIGHTS_KEYS) {
-      if (!top.containsKey(key) || top.get(key) instanceof Tensor) {
-        continue;
-      }
-      if (!(top.get(key) instanceof Map<?, ?> weights)) {
-        throw noWeights("under the key '" + key + "'", top.get(key));
-      }
-      for (Map.Entry<?, ?> entry : top.entrySet()) {
-        if (entry.getValue() != weights) {
-          contents.leaveOut("" + entry.getKey(), "beside the weights under '" + key + "'");
+      if (top.get(key) instanceof Map<?, ?> weights && hasTensors(weights)) {
+        for (Object other : top.keySet()) {
+          if (!other.equals(key)) {
+            contents.leaveOut("" + other, "beside the weights under '" + key + "'");
+          }
         }
+        return weights;
       }
-      return weights;
     }
-    if (top.values().stream().noneMatch(Tensor.class::isInstance)) {
-      List<String> keys = top.keySet().stream().map(String::valueOf).toList();
-      throw file.error(
-          "holds no weights: expected tensors at the top level or under one of the keys %s, found "
-                  .formatted(WEIGHTS_KEYS)
-              + (keys.isEmpty() ? "nothing" : Contents.some(keys)));
+    if (hasTensors(top)) {
+      return top;
     }
-    return top;
+    for (String key : WEIGHTS_KEYS) {
+      if (top.get(key) instanceof Unpickler.Opaque object) {
+        throw noWeights("under the key '" + key + "'", object);
+      }
+    }
+    List<String> keys = top.keySet().stream().map(String::valueOf).toList();
+    throw file.error(
+        "holds no weights: expected tensors at the top level or under one of the keys %s, found "
+                .formatted(WEIGHTS_KEYS)
+            + (keys.isEmpty() ? "nothing" : Contents.some(keys)));
+  }
+
+  private static boolean hasTensors(Map<?, ?> map) {
+    return map.values().stream().anyMatch(Tensor.class::isInstance);
   }
 
   private WeightsException noWeights(String where, Object found) {

@@ -31,9 +31,11 @@ public final class WeightsException extends RuntimeException {
 
   /** Text from a file made fit for a message: of bounded length, without control characters. */
   static String quote(String text) {
-    String start = text.length() > LONGEST_QUOTE ? text.substring(0, LONGEST_QUOTE) + "…" : text;
     StringBuilder quoted = new StringBuilder("'");
-    start.codePoints().map(c -> Character.isISOControl(c) ? '?' : c).forEach(quoted::appendCodePoint);
-    return quoted.append('\'').toString();
+    for (int i = 0; i < Math.min(text.length(), LONGEST_QUOTE); i++) {
+      char c = text.charAt(i);
+      quoted.append(Character.isISOControl(c) ? '?' : c);
+    }
+    return quoted.append(text.length() > LONGEST_QUOTE ? "…'" : "'").toString();
   }
 }

@@ -194,8 +194,7 @@ final class ZipDirectory {
   }
 
   private MemorySegment inflate(String name, Entry entry, MemorySegment packed) {
-    String quoted = WeightsException.quote(name);
-    MemorySegment bytes = file.allocate(entry.size, "entry " + quoted);
+    MemorySegment bytes = file.allocate(entry.size, name);
     long read = 0;
     long written = 0;
     try (Inflater inflater = new Inflater(true)) {
@@ -217,10 +216,13 @@ final class ZipDirectory {
         }
       }
       if (!inflater.finished() || written != bytes.byteSize()) {
-        throw damaged("entry %s does not unpack to %d bytes".formatted(quoted, entry.size));
+        throw damaged(
+            "entry %s does not unpack to %d bytes"
+                .formatted(WeightsException.quote(name), entry.size));
       }
     } catch (DataFormatException e) {
-      throw WeightsException.in(file.path(), "the zip entry " + quoted + " is damaged", e);
+      throw WeightsException.in(
+          file.path(), "the zip entry " + WeightsException.quote(name) + " is damaged", e);
     }
     return bytes;
   }

@@ -200,9 +200,10 @@ class SafetensorsTest {
         .isInstanceOf(WeightsException.class)
         .hasMessageContaining("vit.pth: is neither safetensors nor a PyTorch checkpoint")
         .hasMessageContaining("3c 68");
+    assertThatThrownBy(() -> Checkpoint.open(file("{}"))).hasMessageContaining("no weights");
     Path empty = Files.write(folder.resolve("empty"), new byte[0]);
     assertThatThrownBy(() -> Checkpoint.open(empty)).hasMessageContaining("starts with nothing");
-    assertThatThrownBy(() -> Checkpoint.open(folder)).hasMessageContaining("is a folder");
+    assertThatThrownBy(() -> Checkpoint.open(folder)).hasMessageContaining("no ordinary file");
     assertThatThrownBy(() -> Checkpoint.open(folder.resolve("none")))
         .isInstanceOf(WeightsException.class)
         .hasMessageContaining("no such file");
@@ -212,6 +213,7 @@ class SafetensorsTest {
   void tensorsEndWithTheCheckpoint() {
     Checkpoint vit = Checkpoint.open(Goldens.file("vit/vit.safetensors"));
     HostTensor head = vit.require("head.weight");
+    vit.close();
     vit.close();
     assertThatThrownBy(head::toFloats).isInstanceOf(IllegalStateException.class);
   }

@@ -60,7 +60,7 @@ class TorchTest {
 
   @Test
   void readsTrainingStateAsData() throws IOException {
-    // {'model': OrderedDict(w=..., odd=None), 'optimizer': {...}, 'args': argparse.Namespace(lr=.1)}
+    // {'model': OrderedDict(w=.., odd=None), 'optimizer': {..}, 'args': argparse.Namespace(lr=.1)}
     Pickle pickle = Pickle.protocol(2).op("}(").text("model");
     pickle.global("collections", "OrderedDict").op(")R").put(0).op('(');
     vector(pickle, "module.w", "0", 2).text("module.odd").op('N').op('u');
@@ -95,9 +95,10 @@ class TorchTest {
       assertThat(read.require("model").toFloats()).containsExactly(3);
       assertThat(read.notes()).containsExactly("left out, not a tensor: 'n'");
     }
-    Pickle nested = vector(Pickle.protocol(2).op('}').text("state_dict").op('}'), "w", "0", 1);
+    Pickle nested = Pickle.protocol(2).op("}").text("model").text("vit_base").op('s');
+    vector(nested.text("state_dict").op('}'), "w", "0", 1).op("ss");
     try (Checkpoint read =
-        Checkpoint.open(new TorchFile(nested.op("ss").stop()).floats("0", 4).store(path))) {
+        Checkpoint.open(new TorchFile(nested.stop()).floats("0", 4).store(path))) {
       assertThat(read.require("w").toFloats()).containsExactly(4);
     }
   }
@@ -246,7 +247,8 @@ class TorchTest {
 
   @Test
   void saysWhatIsWrongWithAZipFile() throws IOException {
-    fails(new TorchFile(Pickle.protocol(2).op("}").stop()).entry("b/data.pkl", new byte[1]), "2 entries");
+    TorchFile two = new TorchFile(Pickle.protocol(2).op("}").stop());
+    fails(two.entry("b/data.pkl", new byte[1]), "2 entries");
     byte[] big = "big".getBytes(StandardCharsets.US_ASCII);
     fails(new TorchFile(new byte[1]).entry("byteorder", big), "big-endian");
     byte[] golden = Files.readAllBytes(Goldens.file("vit/vit.pth"));
