@@ -92,6 +92,7 @@ public final class Tensor implements AutoCloseable {
       throw new IllegalArgumentException(
           "memory is on the Java heap, expected an off-heap segment");
     }
+    checkWritable(memory);
     Tensor tensor = new Tensor(type, sizes, strides);
     tensor.checkRoom(0, memory.byteSize());
     tensor.device = Objects.requireNonNull(device, "device");
@@ -287,6 +288,7 @@ public final class Tensor implements AutoCloseable {
   /** Copies the whole of a contiguous tensor to host memory, elements as they stand. */
   public void download(MemorySegment destination) {
     checkCopy(destination);
+    checkWritable(destination);
     long address = address();
     device().download(destination, address);
   }
@@ -329,6 +331,13 @@ public final class Tensor implements AutoCloseable {
   private void checkType(DType expected, String host) {
     if (type != expected) {
       throw new IllegalArgumentException(shape() + " as " + host + ", expected " + name(expected));
+    }
+  }
+
+  /** Native code would find out by crashing. */
+  private static void checkWritable(MemorySegment memory) {
+    if (memory.isReadOnly()) {
+      throw new IllegalArgumentException("memory is read-only, expected a writable segment");
     }
   }
 

@@ -105,6 +105,9 @@ class TensorTest {
       assertThatIllegalArgumentException()
           .isThrownBy(tensor::downloadInts)
           .withMessage("f32 [2, 3] as int[], expected i32");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> tensor.download(HostTensor.of(new float[6], 6).data()))
+          .withMessage("memory is read-only, expected a writable segment");
       Tensor column = tensor.view(0, new long[] {2}, new long[] {3});
       assertThatIllegalArgumentException()
           .isThrownBy(column::download)
@@ -193,6 +196,10 @@ class TensorTest {
         .isThrownBy(kept::download)
         .withMessage("the memory that tensor f32 [2, 2] wraps is closed");
     long[] one = {1};
+    MemorySegment readOnly = HostTensor.of(new float[1], 1).data();
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Tensor.wrap(device, readOnly, DType.F32, one, one))
+        .withMessage("memory is read-only, expected a writable segment");
     assertThatIllegalArgumentException()
         .isThrownBy(
             () -> Tensor.wrap(device, MemorySegment.ofArray(new float[1]), DType.F32, one, one))
