@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What benchmarks of CPU kernels share: a clock, and the machine's multiply-add peak to hold a
+// kernel's speed against. Peak and kernel must take turns within one run, because clocks drift.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace lk::bench {
+
+inline double now(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// One thread is measured by its processor time, which other load on the machine does not enter;
+// several by the wall clock.
+template <class Body>
+double seconds(int threads, const Body& body) {
+  const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+  const double start = now(clock);
+  body();
+  return now(clock) - start;
+}
+
+// Independent chains of multiply-adds that never leave the registers.
+constexpr int64_t kPeakSteps = 200000;
+constexpr int kChains = 12;
+inline volatile float peak_sink;
+
+// Returns the floating-point operations done.
+template <class Vec>
+[[gnu::always_inline]] inline double multiply_add_chains() {
+  Vec sum[kChains], factor = Vec{} + 0.999f, term = Vec{} + 0.5f;
+#pragma GCC unroll 12
+  for (int c = 0; c < kChains; ++c) sum[c] = Vec{} + float(c);
+  for (int64_t s = 0; s < kPeakSteps; ++s) {
+#pragma GCC unroll 12
+    for (int c = 0; c < kChains; ++c) sum[c] = sum[c] * factor + term;
+  }
+  float total = 0;
+#pragma GCC unroll 12
+  for (int c = 0; c < kChains; ++c) total += sum[c][0];
+  peak_sink = total;
+  return 2.0 * kChains * kPeakSteps * (sizeof(Vec) / sizeof(float));
+}
+
+typedef float Vec16 __attribute__((vector_size(16)));
+inline double peak_work_generic() { return multiply_add_chains<Vec16>(); }
+#if defined(__x86_64__)
+typedef float Vec32 __attribute__((vector_size(32)));
+typedef float Vec64 __attribute__((vector_size(64)));
+__attribute__((target("avx2,fma"))) inline double peak_work_avx2() {
+  return multiply_add_chains<Vec32>();
+}
+__attribute__((target("avx512f"))) inline double peak_work_avx512() {
+  return multiply_add_chains<Vec64>();
+}
+#endif
+
+// One thread's share for a device's instruction set.
+inline double peak_work(const std::string& isa) {
+#if defined(__x86_64__)
+  if (isa == "avx512") return peak_work_avx512();
+  if (isa == "avx2") return peak_work_avx2();
+#endif
+  return peak_work_generic();
+}
+
+// Floating-point operations a second of all threads together.
+inline double peak(const std::string& isa, int threads) {
+  double work = 0;
+  const double time = seconds(threads, [&] {
+    std::vector<std::thread> others;
+    for (int t = 1; t < threads; ++t) others.emplace_back([&] { peak_work(isa); });
+    work = peak_work(isa) * threads;
+    for (std::thread& other : others) other.join();
+  });
+  return work / time;
+}
+
+}  // namespace lk::bench
