@@ -240,7 +240,7 @@ class HostileWeightsTest {
     Path path = folder.resolve("adapter_config.json");
     StringBuilder patterns = new StringBuilder();
     for (int i = 0; i < 900; i++) {
-      patterns.append(i == 0 ? "" : ",").append("\"0%sx%d\":1".formatted("(.*|.*)*".repeat(50), i));
+      patterns.append(i == 0 ? "" : ",").append("\"0%sx%d\":1".formatted("(.*|.*)*".repeat(118), i));
     }
     Files.writeString(
         path,
