@@ -310,6 +310,7 @@ LK_API lk_status lk_lora_linear_backward_workspace(lk_device* device, int64_t m,
 LK_API lk_status lk_attention_forward(lk_device* device, const lk_tensor* qkv, float scale,
                                       const lk_tensor* out, const lk_tensor* log_sum_exp,
                                       void* workspace, size_t workspace_bytes);
+/* For any call with qkv's sizes; its data may be NULL. */
 LK_API lk_status lk_attention_forward_workspace(lk_device* device, const lk_tensor* qkv,
                                                 size_t* bytes);
 /* d_qkv, shaped as qkv, from d_out, shaped as out. */
@@ -317,6 +318,7 @@ LK_API lk_status lk_attention_backward(lk_device* device, const lk_tensor* qkv, 
                                        const lk_tensor* out, const lk_tensor* log_sum_exp,
                                        const lk_tensor* d_out, const lk_tensor* d_qkv,
                                        void* workspace, size_t workspace_bytes);
+/* For any call with qkv's sizes; its data may be NULL. */
 LK_API lk_status lk_attention_backward_workspace(lk_device* device, const lk_tensor* qkv,
                                                  size_t* bytes);
 
