@@ -14,11 +14,11 @@ import java.util.Set;
 
 /** The part of an {@code adapter_config.json} that decides what an adapter computes. */
 final class PeftConfig {
-  private static final long MAX_BYTES = 1 << 20;
+  private static final long MAX_BYTES = 1 << 19;
   private static final int MAX_PATTERNS = 1000;
 
   /** States that matching may look at in all: a second's work, a real adapter's a thousandth. */
-  private static final long MAX_STEPS = 10_000_000;
+  private static final long MAX_STEPS = 4_000_000;
 
   /** Keys that change nothing once the adapter's tensors are there. */
   private static final Set<String> WITHOUT_EFFECT =

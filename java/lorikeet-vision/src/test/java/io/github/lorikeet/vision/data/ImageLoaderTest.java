@@ -227,7 +227,7 @@ class ImageLoaderTest {
     batches.close();
     loader.close();
     loader.close();
-    assertThat(loaderThreads()).isEmpty();
+    assertNoLoaderThread();
     assertThatThrownBy(() -> loader.evaluation(1)).isInstanceOf(IllegalStateException.class)
         .hasMessage("the image loader is closed");
   }
@@ -251,6 +251,14 @@ class ImageLoaderTest {
         assertThat(seen.get()).isInstanceOf(IllegalStateException.class)
             .hasMessage("the image loader is closed");
       }
+    }
+    assertNoLoaderThread();
+  }
+
+  /** A closed loader's threads have ended their work, their lives perhaps a moment later. */
+  private static void assertNoLoaderThread() throws InterruptedException {
+    for (Thread thread : loaderThreads()) {
+      thread.join(5000);
     }
     assertThat(loaderThreads()).isEmpty();
   }
