@@ -34,26 +34,6 @@ void finish_tile(const Output& output, const float* tile, int64_t row, int64_t r
   }
 }
 
-namespace {
-
-struct ForwardPlan {
-  RowTiles tiles;
-  float *chunk, *packed_rows;
-  size_t bytes;
-
-  ForwardPlan(const Context& context, const linear::Forward& call, void* workspace)
-      : tiles(call.x.rows, round_up(call.w.k, kPanel),
-              call.w.packed ? divide_up(call.w.n, kPanel) : panels_a_chunk(call.w),
-              context.pool->threads()) {
-    Scratch scratch(workspace);
-    chunk = scratch.floats(forward_chunk_floats(call.w));
-    packed_rows = scratch.floats(tiles.scratch_floats(context.pool->threads()));
-    bytes = scratch.used();
-  }
-};
-
-}  // namespace
-
 size_t weight_prepare_bytes(const Context&, const linear::Prepare& call) {
   return call.packed ? static_cast<size_t>(packed_weight_floats(call.w.rows, call.w.columns)) * 4
                      : 0;
@@ -67,14 +47,14 @@ lk_status weight_prepare(const Context& context, const linear::Prepare& call) {
 }
 
 size_t linear_forward_workspace(const Context& context, const linear::Forward& call) {
-  return ForwardPlan(context, call, nullptr).bytes;
+  return ProductPlan(context, call.x.rows, call.w, nullptr).bytes;
 }
 
 lk_status linear_forward(const Context& context, const linear::Forward& call) {
   const int64_t k = call.w.k;
   const Size sizes[] = {{"m", call.x.rows}, {"n", call.w.n}, {"k", k}};
   describe_sizes(sizes, 3);
-  ForwardPlan plan(context, call, context.workspace);
+  ProductPlan plan(context, call.x.rows, call.w, context.workspace);
   const Output output{call.bias, call.epilogue, call.y};
   over_panels(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
     plan.tiles.cut.columns = panels.last - panels.first;

@@ -138,6 +138,22 @@ void over_panels(const Context& context, const linear::Weight& w, float* scratch
   }
 }
 
+// The workspace of a product of `rows` rows with a weight, plain or packed.
+struct ProductPlan {
+  RowTiles tiles;
+  float *chunk, *packed_rows;
+  size_t bytes;
+
+  ProductPlan(const Context& context, int64_t rows, const linear::Weight& w, void* workspace)
+      : tiles(rows, round_up(w.k, kPanel), w.packed ? divide_up(w.n, kPanel) : panels_a_chunk(w),
+              context.pool->threads()) {
+    Scratch scratch(workspace);
+    chunk = scratch.floats(forward_chunk_floats(w));
+    packed_rows = scratch.floats(tiles.scratch_floats(context.pool->threads()));
+    bytes = scratch.used();
+  }
+};
+
 // Bias and epilogue on a tile [rows][kPanel], and its only store to y.
 struct Output {
   Vector bias;

@@ -18,27 +18,6 @@ const Shape kShapes[] = {{1, 1, 1},     {1, 14, 768},   {2, 33, 17}, {13, 131, 6
                          {53, 97, 31},  {197, 37, 129}, {64, 96, 48}, {300, 61, 70},
                          {5, 2000, 700}};
 
-// A weight on a device, in either format, with the storage it needs.
-class PreparedWeight {
- public:
-  PreparedWeight(lk_device* device, Array& w, int32_t format) : device_(device) {
-    const lk_tensor* tensor = w.on(device);
-    size_t bytes = 0;
-    LK_REQUIRE_OK(lk_weight_prepare_bytes(device, tensor, format, &bytes));
-    CHECK((bytes == 0) == (format == LK_WEIGHT_PLAIN));
-    if (bytes > 0) LK_REQUIRE_OK(lk_allocate(device, bytes, &storage_));
-    LK_REQUIRE_OK(lk_weight_prepare(device, tensor, format, storage_, bytes, &weight_));
-  }
-  ~PreparedWeight() { lk_free(device_, storage_); }
-  PreparedWeight(const PreparedWeight&) = delete;
-  const lk_weight* get() const { return &weight_; }
-
- private:
-  lk_device* device_;
-  void* storage_ = nullptr;
-  lk_weight weight_{};
-};
-
 // Everything a layer reads, on the host.
 struct Layer {
   Shape shape;

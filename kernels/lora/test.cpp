@@ -91,25 +91,6 @@ struct Layer {
   linear::RowScale scale() { return {row_scale.vector().data, shape.m / row_scale.size()}; }
 };
 
-class PreparedWeight {
- public:
-  PreparedWeight(lk_device* device, Array& w, int32_t format) : device_(device) {
-    const lk_tensor* tensor = w.on(device);
-    size_t bytes = 0;
-    LK_REQUIRE_OK(lk_weight_prepare_bytes(device, tensor, format, &bytes));
-    if (bytes > 0) LK_REQUIRE_OK(lk_allocate(device, bytes, &storage_));
-    LK_REQUIRE_OK(lk_weight_prepare(device, tensor, format, storage_, bytes, &weight_));
-  }
-  ~PreparedWeight() { lk_free(device_, storage_); }
-  PreparedWeight(const PreparedWeight&) = delete;
-  const lk_weight* get() const { return &weight_; }
-
- private:
-  lk_device* device_;
-  void* storage_ = nullptr;
-  lk_weight weight_{};
-};
-
 struct ForwardResult {
   Array y, h, pre_activation;
 

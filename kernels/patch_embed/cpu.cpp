@@ -24,21 +24,7 @@ void over_pixel_rows(const Patches& patches, int64_t image, int64_t patch, const
   }
 }
 
-struct ForwardPlan {
-  RowTiles tiles;
-  float *chunk, *packed_rows;
-  size_t bytes;
-
-  ForwardPlan(const Context& context, const Forward& call, void* workspace)
-      : tiles(call.patches.batch() * call.patches.count, round_up(call.w.k, kPanel),
-              call.w.packed ? divide_up(call.w.n, kPanel) : panels_a_chunk(call.w),
-              context.pool->threads()) {
-    Scratch scratch(workspace);
-    chunk = scratch.floats(forward_chunk_floats(call.w));
-    packed_rows = scratch.floats(tiles.scratch_floats(context.pool->threads()));
-    bytes = scratch.used();
-  }
-};
+int64_t patches_of(const Forward& call) { return call.patches.batch() * call.patches.count; }
 
 // A tile of `rows` patches from the `first`-th of the batch on, as a scalar operand.
 void pack_patches(const Patches& patches, int64_t first, int64_t rows, float* tile) {
@@ -135,14 +121,14 @@ void sum_over_batch(const Backward& call, int64_t token, int64_t first, int64_t 
 }  // namespace
 
 size_t patch_embed_forward_workspace(const Context& context, const Forward& call) {
-  return ForwardPlan(context, call, nullptr).bytes;
+  return ProductPlan(context, patches_of(call), call.w, nullptr).bytes;
 }
 
 lk_status patch_embed_forward(const Context& context, const Forward& call) {
   const int64_t k = call.w.k;
-  const Size sizes[] = {{"m", call.patches.batch() * call.patches.count}, {"n", call.w.n}, {"k", k}};
+  const Size sizes[] = {{"m", patches_of(call)}, {"n", call.w.n}, {"k", k}};
   describe_sizes(sizes, 3);
-  ForwardPlan plan(context, call, context.workspace);
+  ProductPlan plan(context, patches_of(call), call.w, context.workspace);
   over_panels(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
     plan.tiles.cut.columns = panels.last - panels.first;
     over_tiles(

@@ -86,17 +86,13 @@ Gradients run_backward(lk_device* device, Problem& p, bool add, Layout layout) {
 
 // Prepares W in a format and runs forward.
 Array run_forward(lk_device* device, Problem& p, int32_t format, Layout layout) {
-  const lk_tensor* w = p.w.on(device);
-  size_t storage_bytes = 0, bytes = 0;
-  LK_REQUIRE_OK(lk_weight_prepare_bytes(device, w, format, &storage_bytes));
-  Workspace storage(device, storage_bytes);
-  lk_weight weight;
-  LK_REQUIRE_OK(lk_weight_prepare(device, w, format, storage.data(), storage_bytes, &weight));
+  const PreparedWeight weight(device, p.w, format);
+  size_t bytes = 0;
   const lk_tensor* images = p.images.on(device);
-  LK_REQUIRE_OK(lk_patch_embed_forward_workspace(device, images, p.shape.patch, &weight, &bytes));
+  LK_REQUIRE_OK(lk_patch_embed_forward_workspace(device, images, p.shape.patch, weight.get(), &bytes));
   Workspace workspace(device, bytes);
   Array y({p.shape.batch, p.tokens, p.shape.n}, layout);
-  LK_REQUIRE_OK(lk_patch_embed_forward(device, images, p.shape.patch, &weight, p.bias.on(device),
+  LK_REQUIRE_OK(lk_patch_embed_forward(device, images, p.shape.patch, weight.get(), p.bias.on(device),
                                        p.position.on(device),
                                        p.shape.class_token ? p.class_token.on(device) : nullptr,
                                        y.on(device), workspace.data(), bytes));
@@ -182,14 +178,12 @@ TEST_CASE("patch_embed: a channel stride of 0 repeats a grey channel") {
     lk_tensor images = *grey.images.on(device);
     images.sizes[1] = 3;
     images.strides[1] = 0;
-    const lk_tensor* w = rgb.w.on(device);
-    lk_weight weight;
-    LK_REQUIRE_OK(lk_weight_prepare(device, w, LK_WEIGHT_PLAIN, nullptr, 0, &weight));
+    const PreparedWeight weight(device, rgb.w, LK_WEIGHT_PLAIN);
     size_t bytes = 0;
-    LK_REQUIRE_OK(lk_patch_embed_forward_workspace(device, &images, 4, &weight, &bytes));
+    LK_REQUIRE_OK(lk_patch_embed_forward_workspace(device, &images, 4, weight.get(), &bytes));
     Workspace workspace(device, bytes);
     Array y({2, 5, 5});
-    LK_REQUIRE_OK(lk_patch_embed_forward(device, &images, 4, &weight, rgb.bias.on(device),
+    LK_REQUIRE_OK(lk_patch_embed_forward(device, &images, 4, weight.get(), rgb.bias.on(device),
                                          rgb.position.on(device), rgb.class_token.on(device),
                                          y.on(device), workspace.data(), bytes));
     y.fetch();
@@ -202,12 +196,10 @@ TEST_CASE("patch_embed: bad arguments") {
   on_each_device([&](lk_device* device) {
     const lk_tensor* images = p.images.on(device);
     const lk_tensor* dy = p.dy.on(device);
-    lk_weight weight;
-    LK_REQUIRE_OK(
-        lk_weight_prepare(device, p.w.on(device), LK_WEIGHT_PLAIN, nullptr, 0, &weight));
+    const PreparedWeight weight(device, p.w, LK_WEIGHT_PLAIN);
     Array y({3, 7, 37}), d_bias({37});
     const auto forward = [&](int64_t patch, const lk_tensor* class_token, const char* text) {
-      LK_REQUIRE_FAILS(lk_patch_embed_forward(device, images, patch, &weight, nullptr, nullptr,
+      LK_REQUIRE_FAILS(lk_patch_embed_forward(device, images, patch, weight.get(), nullptr, nullptr,
                                               class_token, y.on(device), nullptr, 0),
                        LK_BAD_ARGUMENT, text);
     };

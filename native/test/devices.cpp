@@ -182,6 +182,17 @@ Workspace::Workspace(lk_device* device, size_t bytes) : device_(device), bytes_(
 
 Workspace::~Workspace() { lk_free(device_, block_); }
 
+PreparedWeight::PreparedWeight(lk_device* device, Array& w, int32_t format) : device_(device) {
+  const lk_tensor* tensor = w.on(device);
+  size_t bytes = 0;
+  LK_REQUIRE_OK(lk_weight_prepare_bytes(device, tensor, format, &bytes));
+  CHECK((bytes == 0) == (format == LK_WEIGHT_PLAIN));
+  if (bytes > 0) LK_REQUIRE_OK(lk_allocate(device, bytes, &storage_));
+  LK_REQUIRE_OK(lk_weight_prepare(device, tensor, format, storage_, bytes, &weight_));
+}
+
+PreparedWeight::~PreparedWeight() { lk_free(device_, storage_); }
+
 void check_right(const char* what, const Array& actual, const Array& oracle, const Array& plain) {
   double error = 0, plain_error = 0, largest = 0;
   bool finite = true;

@@ -154,6 +154,20 @@ class Workspace {
   size_t bytes_;
 };
 
+// A weight on a device, in either format, with the storage it needs.
+class PreparedWeight {
+ public:
+  PreparedWeight(lk_device* device, Array& w, int32_t format);
+  ~PreparedWeight();
+  PreparedWeight(const PreparedWeight&) = delete;
+  const lk_weight* get() const { return &weight_; }
+
+ private:
+  lk_device* device_;
+  void* storage_ = nullptr;
+  lk_weight weight_{};
+};
+
 // The rule for "right": against the oracle (double accumulators, rounded once), the largest error
 // is at most twice that of the same maths done plainly in f32, plus one rounding of the largest
 // value. So the tolerance follows from the operation and its inputs.
