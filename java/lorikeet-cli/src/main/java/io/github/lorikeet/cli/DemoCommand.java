@@ -35,10 +35,12 @@ import picocli.CommandLine.Spec;
 /** {@code lorikeet demo}. */
 @Command(
     name = "demo",
-    description = "Fine-tune on the sample radiographs with LoRA, a linear probe and fully, and compare.",
+    description =
+        "Fine-tune on the sample radiographs with LoRA, a linear probe and fully, and compare.",
     footer = {
       "",
-      "Starts from the small foundation model in samples/, which saw no labels and none of the test",
+      "Starts from the small foundation model in samples/, which saw no labels and none of the"
+          + " test",
       "images, and learns to tell pneumonia from no finding. Writes report.html, results.json,",
       "results.csv and the LoRA adapter in PEFT's layout to the folder of --out.",
       "",
@@ -55,13 +57,24 @@ final class DemoCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private DeviceOptions where;
 
-  @Option(names = "--seeds", paramLabel = "N", defaultValue = "3", description = "Runs of each method on few labels. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--seeds",
+      paramLabel = "N",
+      defaultValue = "3",
+      description = "Runs of each method on few labels. Default: ${DEFAULT-VALUE}.")
   private int seeds;
 
-  @Option(names = "--samples", paramLabel = "DIR", description = "Folder of the sample radiographs and start; the installation's by default.")
+  @Option(
+      names = "--samples",
+      paramLabel = "DIR",
+      description = "Folder of the sample radiographs and start; the installation's by default.")
   private Path samples;
 
-  @Option(names = "--out", paramLabel = "DIR", defaultValue = "lorikeet-demo", description = "Folder for the results. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      defaultValue = "lorikeet-demo",
+      description = "Folder for the results. Default: ${DEFAULT-VALUE}.")
   private Path out;
 
   /** All runs of a task. */
@@ -76,7 +89,8 @@ final class DemoCommand implements Callable<Integer> {
     if (seeds < 1) {
       throw new IllegalArgumentException("--seeds " + seeds + ": expected 1 or more");
     }
-    Path folder = samples != null ? samples : Path.of(System.getProperty("lorikeet.home", "."), "samples");
+    Path folder =
+        samples != null ? samples : Path.of(System.getProperty("lorikeet.home", "."), "samples");
     OutputFolder output = OutputFolder.create(out);
     ImageList test = ImageList.read(folder.resolve("test_list.txt"));
     List<Outcome> outcomes = new ArrayList<>();
@@ -87,16 +101,28 @@ final class DemoCommand implements Callable<Integer> {
       int imageSize = file.imageSize();
       Preprocess preprocess = Preprocess.named("cxr-mae", imageSize);
       try (ImageLoader validation = loader(folder, "val_list.txt", preprocess);
-          ImageLoader testLoader = new ImageLoader(test, preprocess, where.loaderThreads(), CACHE_BYTES)) {
+          ImageLoader testLoader =
+              new ImageLoader(test, preprocess, where.loaderThreads(), CACHE_BYTES)) {
         for (DemoTask task : DemoTask.all(seeds)) {
           try (ImageLoader training = loader(folder, task.list(), preprocess)) {
             List<TrainingRun.Result> runs = new ArrayList<>();
             for (int seed = 0; seed < task.seeds(); seed++) {
               VisionTransformer model = model(file, task, seed);
-              Path adapter = task.mode() == TrainMode.LORA && seed == 0 ? output.path("adapter") : null;
+              Path adapter =
+                  task.mode() == TrainMode.LORA && seed == 0 ? output.path("adapter") : null;
               TrainingRun.Result run =
-                  new TrainingRun(name(task, seed), task.options(imageSize, seed), progress, interrupt::requested)
-                      .run(device, model, training, validation, testLoader, () -> save(model, adapter));
+                  new TrainingRun(
+                          name(task, seed),
+                          task.options(imageSize, seed),
+                          progress,
+                          interrupt::requested)
+                      .run(
+                          device,
+                          model,
+                          training,
+                          validation,
+                          testLoader,
+                          () -> save(model, adapter));
               if (interrupt.requested() || run.test() == null) {
                 progress.say("stopped: no table, as not every run has ended");
                 return 1;
@@ -116,7 +142,8 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private ImageLoader loader(Path folder, String list, Preprocess preprocess) {
-    return new ImageLoader(ImageList.read(folder.resolve(list)), preprocess, where.loaderThreads(), CACHE_BYTES);
+    return new ImageLoader(
+        ImageList.read(folder.resolve(list)), preprocess, where.loaderThreads(), CACHE_BYTES);
   }
 
   private static VisionTransformer model(ModelFile file, DemoTask task, long seed) {
@@ -142,8 +169,14 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private static String line(Outcome outcome) {
-    return outcome.task().group() + ", " + outcome.task().method() + ": test AUROC "
-        + DemoReport.auroc(DemoReport.result(outcome)) + " (" + Format.seconds(outcome.seconds()) + " a run)";
+    return outcome.task().group()
+        + ", "
+        + outcome.task().method()
+        + ": test AUROC "
+        + DemoReport.auroc(DemoReport.result(outcome))
+        + " ("
+        + Format.seconds(outcome.seconds())
+        + " a run)";
   }
 
   private void write(OutputFolder output, List<Outcome> outcomes, ImageList test) {
@@ -167,7 +200,8 @@ final class DemoCommand implements Callable<Integer> {
 
   private void print(List<Outcome> outcomes, int testImages) {
     PrintWriter text = spec.commandLine().getOut();
-    TextTable table = new TextTable("method", "labels", "trained", "%", "test AUROC", "time a run", "memory");
+    TextTable table =
+        new TextTable("method", "labels", "trained", "%", "test AUROC", "time a run", "memory");
     for (Outcome outcome : outcomes) {
       TrainingRun.Result run = outcome.runs().getFirst();
       table.row(

@@ -22,16 +22,21 @@ final class DemoReport {
     List<Chart> charts = new ArrayList<>();
     List<Report.Memory> memory = new ArrayList<>();
     for (String group : outcomes.stream().map(o -> o.task().group()).distinct().toList()) {
-      List<Outcome> members = outcomes.stream().filter(o -> o.task().group().equals(group)).toList();
+      List<Outcome> members =
+          outcomes.stream().filter(o -> o.task().group().equals(group)).toList();
       charts.add(curves("Training loss, " + group, "loss", members, EpochResult::trainLoss));
       charts.add(curves("Validation AUROC, " + group, "AUROC", members, Charts::validationAuroc));
       charts.add(
           Chart.roc(
               "ROC on the test list, " + group,
               members.stream()
-                  .map(o -> Charts.roc(o.task().method(), o.task().color(), o.runs().getFirst().test(), 0))
+                  .map(
+                      o ->
+                          Charts.roc(
+                              o.task().method(), o.task().color(), o.runs().getFirst().test(), 0))
                   .toList()));
-      members.forEach(o -> memory.add(RunReport.memory(o.task().method() + ", " + group, o.runs().getFirst())));
+      members.forEach(
+          o -> memory.add(RunReport.memory(o.task().method() + ", " + group, o.runs().getFirst())));
     }
     List<Outcome> pretrained = outcomes.stream().filter(o -> !o.task().randomStart()).toList();
     String first = pretrained.getFirst().task().group();
@@ -41,7 +46,9 @@ final class DemoReport {
         summary(outcomes, test.size()),
         outcomes.stream().map(DemoReport::result).toList(),
         charts,
-        "Images of the test list, with the probability of pneumonia after training on " + first + ", seed 0.",
+        "Images of the test list, with the probability of pneumonia after training on "
+            + first
+            + ", seed 0.",
         Examples.of(test, labelNames, image -> predictions(shown, image)),
         memory,
         List.of(
@@ -57,7 +64,8 @@ final class DemoReport {
     List<Chart.Line> lines = new ArrayList<>();
     for (Outcome outcome : outcomes) {
       for (TrainingRun.Result run : outcome.runs()) {
-        lines.add(Charts.epochs(outcome.task().method(), outcome.task().color(), run.epochs(), value));
+        lines.add(
+            Charts.epochs(outcome.task().method(), outcome.task().color(), run.epochs(), value));
       }
     }
     return new Chart(title, Chart.Axis.of("epoch"), Chart.Axis.of(name), lines, false);
@@ -68,7 +76,9 @@ final class DemoReport {
         .map(
             o ->
                 new Report.Prediction(
-                    o.task().method(), o.task().color(), o.runs().getFirst().test().probability(image, 0)))
+                    o.task().method(),
+                    o.task().color(),
+                    o.runs().getFirst().test().probability(image, 0)))
         .toList();
   }
 
@@ -88,7 +98,9 @@ final class DemoReport {
   /** Mean and spread: "0.868 ± 0.006". */
   static String auroc(Report.Result result) {
     String mean = Format.decimals(result.mean(), 3);
-    return result.aurocs().size() < 2 ? mean : mean + " ± " + Format.decimals(result.deviation(), 3);
+    return result.aurocs().size() < 2
+        ? mean
+        : mean + " ± " + Format.decimals(result.deviation(), 3);
   }
 
   static Map<String, Object> row(Outcome outcome) {
@@ -119,12 +131,18 @@ final class DemoReport {
           results.stream().sorted((a, b) -> Double.compare(b.mean(), a.mean())).toList();
       StringBuilder sentence = new StringBuilder("With " + group + ": ");
       for (int i = 0; i < ranked.size(); i++) {
-        sentence.append(i == 0 ? "" : ", then ").append(ranked.get(i).method()).append(' ').append(auroc(ranked.get(i)));
+        sentence
+            .append(i == 0 ? "" : ", then ")
+            .append(ranked.get(i).method())
+            .append(' ')
+            .append(auroc(ranked.get(i)));
       }
       sentences.add(sentence.append('.').toString());
     }
     sentences.add(
-        "One AUROC on these " + testImages + " test images has a standard error near 0.02: smaller"
+        "One AUROC on these "
+            + testImages
+            + " test images has a standard error near 0.02: smaller"
             + " differences say little.");
     return sentences;
   }

@@ -33,23 +33,29 @@ record DemoTask(
     int batch,
     int seeds) {
 
-  /** Least share of an image that a random crop keeps: radiographs lose their sense in small crops. */
+  /**
+   * Least share of an image that a random crop keeps: radiographs lose their sense in small crops.
+   */
   private static final double CROP_SCALE = 0.5;
 
   /** Looks at the validation list in a run. */
   private static final int LOOKS = 5;
 
-  /** @param seeds runs of each method on few labels */
+  /**
+   * @param seeds runs of each method on few labels
+   */
   static List<DemoTask> all(int seeds) {
     List<DemoTask> tasks = new ArrayList<>();
     String few = "54 labels";
     tasks.add(new DemoTask(few, "train_10.txt", TrainMode.LORA, false, 4, 0.02, 50, 27, seeds));
-    tasks.add(new DemoTask(few, "train_10.txt", TrainMode.LINEAR_PROBE, false, 0, 0.1, 50, 27, seeds));
+    tasks.add(
+        new DemoTask(few, "train_10.txt", TrainMode.LINEAR_PROBE, false, 0, 0.1, 50, 27, seeds));
     tasks.add(new DemoTask(few, "train_10.txt", TrainMode.FULL, false, 0, 0.01, 50, 27, seeds));
     tasks.add(new DemoTask(few, "train_10.txt", TrainMode.FULL, true, 0, 0.01, 50, 27, seeds));
     String every = "550 labels";
     tasks.add(new DemoTask(every, "train_list.txt", TrainMode.LORA, false, 8, 0.05, 10, 32, 1));
-    tasks.add(new DemoTask(every, "train_list.txt", TrainMode.LINEAR_PROBE, false, 0, 0.1, 10, 32, 1));
+    tasks.add(
+        new DemoTask(every, "train_list.txt", TrainMode.LINEAR_PROBE, false, 0, 0.1, 10, 32, 1));
     tasks.add(new DemoTask(every, "train_list.txt", TrainMode.FULL, false, 0, 0.01, 10, 32, 1));
     return tasks;
   }
@@ -64,7 +70,12 @@ record DemoTask(
 
   TrainOptions options(int imageSize, long seed) {
     return TrainOptions.sgd(
-            learningRate, epochs / 10.0, epochs, batch, Augment.sgd(imageSize).withScale(CROP_SCALE, 1), seed)
+            learningRate,
+            epochs / 10.0,
+            epochs,
+            batch,
+            Augment.sgd(imageSize).withScale(CROP_SCALE, 1),
+            seed)
         .withEvaluateEvery(epochs / LOOKS);
   }
 }

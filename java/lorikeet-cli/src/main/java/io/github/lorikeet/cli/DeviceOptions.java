@@ -18,7 +18,8 @@ final class DeviceOptions {
       names = "--threads",
       paramLabel = "N",
       defaultValue = "0",
-      description = "Worker threads; 0: one a processor (default). Results are the same for any number.")
+      description =
+          "Worker threads; 0: one a processor (default). Results are the same for any number.")
   private int threads;
 
   Device open() {

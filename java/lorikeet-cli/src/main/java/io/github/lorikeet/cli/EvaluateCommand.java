@@ -50,7 +50,8 @@ final class EvaluateCommand implements Callable<Integer> {
       names = "--batch",
       paramLabel = "N",
       defaultValue = "16",
-      description = "Images a pass; results are the same for any number. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Images a pass; results are the same for any number. Default: ${DEFAULT-VALUE}.")
   private int batch;
 
   @Option(names = "--json", description = "Print JSON.")
@@ -96,8 +97,13 @@ final class EvaluateCommand implements Callable<Integer> {
       out.print(table);
       out.println();
       out.println(
-          "95 % interval of the mean " + Format.decimals(interval.low(), 3) + " to "
-              + Format.decimals(interval.high(), 3) + " (bootstrap over " + scores.images() + " images), loss "
+          "95 % interval of the mean "
+              + Format.decimals(interval.low(), 3)
+              + " to "
+              + Format.decimals(interval.high(), 3)
+              + " (bootstrap over "
+              + scores.images()
+              + " images), loss "
               + Format.decimals(scores.loss(), 4));
       auroc.notes().forEach(note -> out.println("note: " + note));
     }

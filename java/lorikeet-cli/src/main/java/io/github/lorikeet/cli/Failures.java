@@ -18,8 +18,8 @@ import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * Turns exceptions into exit codes: what a user can mend is one line on stderr, a defect of Lorikeet
- * a stack trace. LORIKEET_STACKTRACE=1 in the environment asks for the trace always.
+ * Turns exceptions into exit codes: what a user can mend is one line on stderr, a defect of
+ * Lorikeet a stack trace. LORIKEET_STACKTRACE=1 in the environment asks for the trace always.
  */
 final class Failures {
   private Failures() {}
@@ -28,7 +28,8 @@ final class Failures {
   static int wrongUsage(ParameterException e, String[] arguments) {
     CommandLine command = e.getCommandLine();
     StringBuilder suggestion = new StringBuilder();
-    if (e instanceof UnmatchedArgumentException unmatched && !unmatched.getSuggestions().isEmpty()) {
+    if (e instanceof UnmatchedArgumentException unmatched
+        && !unmatched.getSuggestions().isEmpty()) {
       suggestion.append(" (did you mean ").append(unmatched.getSuggestions().getFirst());
       suggestion.append("?)");
     }

@@ -20,8 +20,9 @@ final class ListOptions {
       paramLabel = "NAME",
       defaultValue = "mrm",
       description = {
-        "How images are prepared: mrm (shorter side = the model's size) or cxr-mae (shorter side 8/7"
-            + " of it, centre crop), each with its mean and deviation. Default: ${DEFAULT-VALUE}."
+        "How images are prepared: mrm (shorter side = the model's size) or cxr-mae (shorter side"
+            + " 8/7 of it, centre crop), each with its mean and deviation. Default:"
+            + " ${DEFAULT-VALUE}."
       })
   private String recipe;
 

@@ -27,16 +27,32 @@ import picocli.CommandLine.Spec;
 final class MergeCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  @Option(names = "--weights", paramLabel = "FILE", required = true, description = "The weights it was trained on.")
+  @Option(
+      names = "--weights",
+      paramLabel = "FILE",
+      required = true,
+      description = "The weights it was trained on.")
   private Path weights;
 
-  @Option(names = "--adapter", paramLabel = "DIR", required = true, description = "PEFT adapter folder.")
+  @Option(
+      names = "--adapter",
+      paramLabel = "DIR",
+      required = true,
+      description = "PEFT adapter folder.")
   private Path adapter;
 
-  @Option(names = "--heads", paramLabel = "N", defaultValue = "0", description = "Attention heads; 0: width / 64 (default).")
+  @Option(
+      names = "--heads",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "Attention heads; 0: width / 64 (default).")
   private int heads;
 
-  @Option(names = "--out", paramLabel = "FILE", required = true, description = "safetensors file to write.")
+  @Option(
+      names = "--out",
+      paramLabel = "FILE",
+      required = true,
+      description = "safetensors file to write.")
   private Path out;
 
   @Override

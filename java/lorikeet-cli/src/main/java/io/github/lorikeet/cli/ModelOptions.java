@@ -12,7 +12,8 @@ final class ModelOptions {
       names = "--weights",
       paramLabel = "FILE",
       required = true,
-      description = "Weights of a vision transformer, safetensors or PyTorch .pth, under timm's names.")
+      description =
+          "Weights of a vision transformer, safetensors or PyTorch .pth, under timm's names.")
   private Path weights;
 
   @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT adapter folder to apply.")

@@ -22,18 +22,25 @@ import picocli.CommandLine.Option;
     description = "Predict the labels of a list of images, written as CSV.",
     footer = {
       "",
-      "The list has an image a line: path, then labels or none. The CSV's header is path,<label..>.",
+      "The list has an image a line: path, then labels or none. The CSV's header is"
+          + " path,<label..>.",
       "",
       "Examples:",
-      "  lorikeet predict --weights vit.safetensors --adapter run/adapter --list test_list.txt --out p.csv",
-      "  lorikeet predict --weights vit.pth --list test_list.txt --out p.csv --logits --recipe cxr-mae"
+      "  lorikeet predict --weights vit.safetensors --adapter run/adapter --list test_list.txt"
+          + " --out p.csv",
+      "  lorikeet predict --weights vit.pth --list test_list.txt --out p.csv --logits --recipe"
+          + " cxr-mae"
     })
 final class PredictCommand implements Callable<Integer> {
   @Mixin private ModelOptions model;
   @Mixin private ListOptions lists;
   @Mixin private DeviceOptions where;
 
-  @Option(names = "--list", paramLabel = "FILE", required = true, description = "Images to predict.")
+  @Option(
+      names = "--list",
+      paramLabel = "FILE",
+      required = true,
+      description = "Images to predict.")
   private Path list;
 
   @Option(names = "--out", paramLabel = "CSV", required = true, description = "File to write.")
@@ -46,7 +53,8 @@ final class PredictCommand implements Callable<Integer> {
       names = "--batch",
       paramLabel = "N",
       defaultValue = "16",
-      description = "Images a pass; results are the same for any number. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Images a pass; results are the same for any number. Default: ${DEFAULT-VALUE}.")
   private int batch;
 
   @Override

@@ -34,10 +34,12 @@ import picocli.CommandLine.Option;
 /** {@code lorikeet pretrain}. */
 @Command(
     name = "pretrain",
-    description = "Make a start of your own: a masked autoencoder trained on images without labels.",
+    description =
+        "Make a start of your own: a masked autoencoder trained on images without labels.",
     footer = {
       "",
-      "Writes the encoder as safetensors, for train --weights, and a line an epoch beside it (.jsonl).",
+      "Writes the encoder as safetensors, for train --weights, and a line an epoch beside it"
+          + " (.jsonl).",
       "Labels in the lists are not looked at. Several lists are joined.",
       "",
       "Examples:",
@@ -47,73 +49,151 @@ import picocli.CommandLine.Option;
 final class PretrainCommand implements Callable<Integer> {
   @Mixin private DeviceOptions where;
 
-  @Option(names = "--list", paramLabel = "FILE", required = true, description = "Images; may be given again.")
+  @Option(
+      names = "--list",
+      paramLabel = "FILE",
+      required = true,
+      description = "Images; may be given again.")
   private List<Path> lists;
 
-  @Option(names = "--images", paramLabel = "DIR", description = "Folder that the lists' paths are relative to; each list's own by default.")
+  @Option(
+      names = "--images",
+      paramLabel = "DIR",
+      description = "Folder that the lists' paths are relative to; each list's own by default.")
   private Path images;
 
-  @Option(names = "--out", paramLabel = "FILE", required = true, description = "safetensors file to write.")
+  @Option(
+      names = "--out",
+      paramLabel = "FILE",
+      required = true,
+      description = "safetensors file to write.")
   private Path out;
 
   @Option(names = "--half", description = "Write 16-bit floats: half the size.")
   private boolean half;
 
-  @Option(names = "--recipe", paramLabel = "NAME", defaultValue = "cxr-mae", description = "Whose mean and deviation: mrm or cxr-mae. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--recipe",
+      paramLabel = "NAME",
+      defaultValue = "cxr-mae",
+      description = "Whose mean and deviation: mrm or cxr-mae. Default: ${DEFAULT-VALUE}.")
   private String recipe;
 
-  @Option(names = "--image-size", paramLabel = "N", defaultValue = "128", description = "Pixels a side. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--image-size",
+      paramLabel = "N",
+      defaultValue = "128",
+      description = "Pixels a side. Default: ${DEFAULT-VALUE}.")
   private int imageSize;
 
-  @Option(names = "--patch", paramLabel = "N", defaultValue = "16", description = "Pixels a side of a patch. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--patch",
+      paramLabel = "N",
+      defaultValue = "16",
+      description = "Pixels a side of a patch. Default: ${DEFAULT-VALUE}.")
   private int patch;
 
-  @Option(names = "--width", paramLabel = "N", defaultValue = "192", description = "Features a token, a multiple of 64. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--width",
+      paramLabel = "N",
+      defaultValue = "192",
+      description = "Features a token, a multiple of 64. Default: ${DEFAULT-VALUE}.")
   private int width;
 
-  @Option(names = "--depth", paramLabel = "N", defaultValue = "6", description = "Blocks. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--depth",
+      paramLabel = "N",
+      defaultValue = "6",
+      description = "Blocks. Default: ${DEFAULT-VALUE}.")
   private int depth;
 
-  @Option(names = "--decoder-width", paramLabel = "N", defaultValue = "128", description = "Decoder's features a token. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--decoder-width",
+      paramLabel = "N",
+      defaultValue = "128",
+      description = "Decoder's features a token. Default: ${DEFAULT-VALUE}.")
   private int decoderWidth;
 
-  @Option(names = "--decoder-depth", paramLabel = "N", defaultValue = "2", description = "Decoder's blocks. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--decoder-depth",
+      paramLabel = "N",
+      defaultValue = "2",
+      description = "Decoder's blocks. Default: ${DEFAULT-VALUE}.")
   private int decoderDepth;
 
-  @Option(names = "--decoder-heads", paramLabel = "N", defaultValue = "4", description = "Decoder's attention heads. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--decoder-heads",
+      paramLabel = "N",
+      defaultValue = "4",
+      description = "Decoder's attention heads. Default: ${DEFAULT-VALUE}.")
   private int decoderHeads;
 
-  @Option(names = "--mask", paramLabel = "X", defaultValue = "0.75", description = "Share of the patches masked. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--mask",
+      paramLabel = "X",
+      defaultValue = "0.75",
+      description = "Share of the patches masked. Default: ${DEFAULT-VALUE}.")
   private double mask;
 
-  @Option(names = "--lr", paramLabel = "X", defaultValue = "1.5e-3", description = "Learning rate after the warm-up. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--lr",
+      paramLabel = "X",
+      defaultValue = "1.5e-3",
+      description = "Learning rate after the warm-up. Default: ${DEFAULT-VALUE}.")
   private double learningRate;
 
-  @Option(names = "--epochs", paramLabel = "N", defaultValue = "500", description = "Passes over the images. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--epochs",
+      paramLabel = "N",
+      defaultValue = "500",
+      description = "Passes over the images. Default: ${DEFAULT-VALUE}.")
   private int epochs;
 
-  @Option(names = "--warmup", paramLabel = "N", description = "Epochs of linear warm-up. Default: a tenth of the epochs.")
+  @Option(
+      names = "--warmup",
+      paramLabel = "N",
+      description = "Epochs of linear warm-up. Default: a tenth of the epochs.")
   private Double warmup;
 
-  @Option(names = "--batch", paramLabel = "N", defaultValue = "64", description = "Images a step. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      defaultValue = "64",
+      description = "Images a step. Default: ${DEFAULT-VALUE}.")
   private int batch;
 
-  @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0.05", description = "Of matrices. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--weight-decay",
+      paramLabel = "X",
+      defaultValue = "0.05",
+      description = "Of matrices. Default: ${DEFAULT-VALUE}.")
   private double weightDecay;
 
-  @Option(names = "--crop-scale", paramLabel = "X", defaultValue = "0.3", description = "Least share of an image's area that a random crop keeps. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--crop-scale",
+      paramLabel = "X",
+      defaultValue = "0.3",
+      description =
+          "Least share of an image's area that a random crop keeps. Default: ${DEFAULT-VALUE}.")
   private double cropScale;
 
-  @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of every random choice: the same seed gives the same bits. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description =
+          "Of every random choice: the same seed gives the same bits. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   @Override
   public Integer call() throws InterruptedException {
-    ImageList all = ImageList.join(lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
+    ImageList all =
+        ImageList.join(lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
     if (width % 64 != 0 || width < 64) {
       throw new IllegalArgumentException("--width " + width + ": expected a multiple of 64");
     }
-    VitConfig config = new VitConfig(imageSize, patch, 3, width, depth, width / 64, 4 * width, true);
+    VitConfig config =
+        new VitConfig(imageSize, patch, 3, width, depth, width / 64, 4 * width, true);
     PretrainOptions options =
         new PretrainOptions(
             learningRate,
@@ -126,26 +206,39 @@ final class PretrainCommand implements Callable<Integer> {
             Augment.sgd(imageSize).withScale(cropScale, 1),
             seed);
     if (batch > all.size()) {
-      throw new IllegalArgumentException("--batch " + batch + ": the lists have only " + all.size() + " images");
+      throw new IllegalArgumentException(
+          "--batch " + batch + ": the lists have only " + all.size() + " images");
     }
     OutputFolder folder = OutputFolder.create(out.toAbsolutePath().getParent());
-    MaskedAutoencoder model = new MaskedAutoencoder(config, options.decoder(), new Initializer(seed));
+    MaskedAutoencoder model =
+        new MaskedAutoencoder(config, options.decoder(), new Initializer(seed));
     try (Interrupt interrupt = new Interrupt();
         Progress progress = Progress.onStderr();
         Device device = where.open();
         Pretrainer pretrainer = new Pretrainer(device, model, options);
         ImageLoader loader =
-            new ImageLoader(all, Preprocess.named(recipe, imageSize), where.loaderThreads(), Integer.MAX_VALUE)) {
+            new ImageLoader(
+                all,
+                Preprocess.named(recipe, imageSize),
+                where.loaderThreads(),
+                Integer.MAX_VALUE)) {
       progress.say(pretrainer.plan().toString().stripTrailing());
       String log = out.getFileName() + ".jsonl";
       folder.write(log, "");
       progress.begin("pretrain");
       List<EpochResult> results =
-          pretrainer.train(loader, new Watch(progress, interrupt, folder, log, all.size(), pretrainer.plan().peakBytes()));
+          pretrainer.train(
+              loader,
+              new Watch(
+                  progress, interrupt, folder, log, all.size(), pretrainer.plan().peakBytes()));
       SafetensorsWriter.write(out, weights(model));
       progress.say(
-          out + ": " + Format.count(model.backbone().stream().mapToLong(Parameter::elements).sum())
-              + " weights after " + results.size() + " epochs, loss "
+          out
+              + ": "
+              + Format.count(model.backbone().stream().mapToLong(Parameter::elements).sum())
+              + " weights after "
+              + results.size()
+              + " epochs, loss "
               + Format.decimals(results.isEmpty() ? Double.NaN : results.getLast().trainLoss(), 4));
     }
     return 0;
@@ -170,7 +263,13 @@ final class PretrainCommand implements Callable<Integer> {
     private final long peakBytes;
     private double lossSum;
 
-    Watch(Progress progress, Interrupt interrupt, OutputFolder folder, String log, int images, long peakBytes) {
+    Watch(
+        Progress progress,
+        Interrupt interrupt,
+        OutputFolder folder,
+        String log,
+        int images,
+        long peakBytes) {
       this.progress = progress;
       this.interrupt = interrupt;
       this.folder = folder;
@@ -184,7 +283,8 @@ final class PretrainCommand implements Callable<Integer> {
       lossSum = update == 1 ? loss : lossSum + loss;
       long seen = (epoch - 1) * images + (long) update * batch;
       progress.show(
-          new Progress.State(epoch, epochs, seen, epochs * images, lossSum / update, Double.NaN, peakBytes));
+          new Progress.State(
+              epoch, epochs, seen, epochs * images, lossSum / update, Double.NaN, peakBytes));
     }
 
     @Override

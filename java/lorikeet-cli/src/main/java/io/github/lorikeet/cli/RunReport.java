@@ -17,11 +17,15 @@ import java.util.Map;
 
 /** The report of one training run. */
 final class RunReport {
-  private static final Color[] LABEL_COLORS = {Color.BLUE, Color.ORANGE, Color.GREEN, Color.VIOLET, Color.GREY};
+  private static final Color[] LABEL_COLORS = {
+    Color.BLUE, Color.ORANGE, Color.GREEN, Color.VIOLET, Color.GREY
+  };
 
   private RunReport() {}
 
-  /** @param testImages null when there was no test list */
+  /**
+   * @param testImages null when there was no test list
+   */
   static Report of(
       String title,
       TrainingOptions training,
@@ -66,17 +70,28 @@ final class RunReport {
                 run.measuredBytes())),
         charts,
         "Images of the test list, with the predicted probability of each label.",
-        test == null ? List.of() : Examples.of(testImages, labelNames, image -> predictions(test, image, labelNames)),
+        test == null
+            ? List.of()
+            : Examples.of(testImages, labelNames, image -> predictions(test, image, labelNames)),
         List.of(memory(training.describe(), run)),
         facts(training));
   }
 
   private static String summary(TrainingRun.Result run, List<Double> aurocs) {
     double best = run.epochs().get(run.bestEpoch() - 1).validation().mean();
-    return "Trained " + Format.count(run.trained()) + " of " + Format.count(run.parameters()) + " parameters ("
-        + Format.percent(run.trained(), run.parameters()) + "). Best on the validation list in epoch "
-        + run.bestEpoch() + ", with a mean AUROC of " + Format.decimals(best, 3)
-        + (aurocs.isEmpty() ? "." : "; " + Format.decimals(aurocs.getFirst(), 3) + " on the test list.");
+    return "Trained "
+        + Format.count(run.trained())
+        + " of "
+        + Format.count(run.parameters())
+        + " parameters ("
+        + Format.percent(run.trained(), run.parameters())
+        + "). Best on the validation list in epoch "
+        + run.bestEpoch()
+        + ", with a mean AUROC of "
+        + Format.decimals(best, 3)
+        + (aurocs.isEmpty()
+            ? "."
+            : "; " + Format.decimals(aurocs.getFirst(), 3) + " on the test list.");
   }
 
   private static List<Chart.Line> rocs(Scores test, List<String> labelNames) {
@@ -94,7 +109,8 @@ final class RunReport {
     List<Report.Prediction> predictions = new ArrayList<>();
     for (int label = 0; label < names.size(); label++) {
       Color color = LABEL_COLORS[label % LABEL_COLORS.length];
-      predictions.add(new Report.Prediction(names.get(label), color, test.probability(image, label)));
+      predictions.add(
+          new Report.Prediction(names.get(label), color, test.probability(image, label)));
     }
     return predictions;
   }

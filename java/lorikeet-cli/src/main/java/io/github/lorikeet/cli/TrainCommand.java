@@ -33,18 +33,23 @@ import picocli.CommandLine.Spec;
 /** {@code lorikeet train}. */
 @Command(
     name = "train",
-    description = "Fine-tune a vision transformer on labelled images: LoRA, linear probe or everything.",
+    description =
+        "Fine-tune a vision transformer on labelled images: LoRA, linear probe or everything.",
     footer = {
       "",
-      "Lists have an image a line: path, then a 0 or 1 a label. Writes to the folder of --out: adapter/",
-      "(LoRA, in PEFT's layout) or weights.safetensors, log.jsonl (a line an epoch), predictions.csv (the",
+      "Lists have an image a line: path, then a 0 or 1 a label. Writes to the folder of --out:"
+          + " adapter/",
+      "(LoRA, in PEFT's layout) or weights.safetensors, log.jsonl (a line an epoch),"
+          + " predictions.csv (the",
       "test list), report.html, config.json. Ctrl-C ends with the best so far.",
       "",
       "Examples:",
-      "  lorikeet train --weights vit.pth --train train_10.txt --val val_list.txt --test test_list.txt \\",
+      "  lorikeet train --weights vit.pth --train train_10.txt --val val_list.txt --test"
+          + " test_list.txt \\",
       "      --mode lora --rank 4 --lr 0.02 --epochs 50 --warmup 5 --batch 27 --out run",
       "  lorikeet train --weights vit.pth --train train_list.txt --val val_list.txt \\",
-      "      --mode full --optimizer adamw --lr 5e-4 --layer-decay 0.65 --weight-decay 0.05 --out run"
+      "      --mode full --optimizer adamw --lr 5e-4 --layer-decay 0.65 --weight-decay 0.05 --out"
+          + " run"
     })
 final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -52,28 +57,54 @@ final class TrainCommand implements Callable<Integer> {
   @Mixin private ListOptions lists;
   @Mixin private DeviceOptions where;
 
-  @Option(names = "--weights", paramLabel = "FILE", required = true, description = "Weights to start from: safetensors or PyTorch .pth.")
+  @Option(
+      names = "--weights",
+      paramLabel = "FILE",
+      required = true,
+      description = "Weights to start from: safetensors or PyTorch .pth.")
   private Path weights;
 
-  @Option(names = "--heads", paramLabel = "N", defaultValue = "0", description = "Attention heads; 0: width / 64 (default).")
+  @Option(
+      names = "--heads",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "Attention heads; 0: width / 64 (default).")
   private int heads;
 
-  @Option(names = "--image-size", paramLabel = "N", defaultValue = "0", description = "Pixels a side, the position embedding resized; 0: the weights' own (default).")
+  @Option(
+      names = "--image-size",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "Pixels a side, the position embedding resized; 0: the weights' own (default).")
   private int imageSize;
 
-  @Option(names = "--random-start", description = "Take the weights' shape only and start from random values, to compare.")
+  @Option(
+      names = "--random-start",
+      description = "Take the weights' shape only and start from random values, to compare.")
   private boolean randomStart;
 
-  @Option(names = "--train", paramLabel = "FILE", required = true, description = "List to train on.")
+  @Option(
+      names = "--train",
+      paramLabel = "FILE",
+      required = true,
+      description = "List to train on.")
   private Path trainList;
 
-  @Option(names = "--val", paramLabel = "FILE", required = true, description = "List that chooses the best epoch.")
+  @Option(
+      names = "--val",
+      paramLabel = "FILE",
+      required = true,
+      description = "List that chooses the best epoch.")
   private Path validationList;
 
   @Option(names = "--test", paramLabel = "FILE", description = "List to report on.")
   private Path testList;
 
-  @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the results.")
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      required = true,
+      description = "Folder for the results.")
   private Path out;
 
   @Override
@@ -81,10 +112,12 @@ final class TrainCommand implements Callable<Integer> {
     ImageList trainImages = ImageList.read(trainList, lists.images(), -1);
     int labels = trainImages.labels();
     if (labels < 1) {
-      throw new IllegalArgumentException(trainList + ": has no labels, expected a 0 or 1 a label after each path");
+      throw new IllegalArgumentException(
+          trainList + ": has no labels, expected a 0 or 1 a label after each path");
     }
     ImageList validationImages = ImageList.read(validationList, lists.images(), labels);
-    ImageList testImages = testList == null ? null : ImageList.read(testList, lists.images(), labels);
+    ImageList testImages =
+        testList == null ? null : ImageList.read(testList, lists.images(), labels);
     List<String> names = lists.names(labels);
     training.checkBatch(trainImages.size());
     try (ModelFile file = ModelFile.open(weights, null);
@@ -129,7 +162,8 @@ final class TrainCommand implements Callable<Integer> {
     return new ImageLoader(images, preprocess, where.loaderThreads(), training.cacheBytes());
   }
 
-  private void logEpoch(OutputFolder folder, VisionTransformer model, EpochResult epoch, List<String> names) {
+  private void logEpoch(
+      OutputFolder folder, VisionTransformer model, EpochResult epoch, List<String> names) {
     folder.append("log.jsonl", Json.line(RunFiles.epoch(epoch, names)));
     if (epoch.best()) {
       save(folder, model);
@@ -159,16 +193,31 @@ final class TrainCommand implements Callable<Integer> {
       folder.write("predictions.csv", Predictions.csv(testImages, result.test(), names, false));
     }
     String title = training.describe() + " on " + trainList.getFileName();
-    folder.write("report.html", HtmlReport.of(RunReport.of(title, training, result, testImages, names)));
+    folder.write(
+        "report.html", HtmlReport.of(RunReport.of(title, training, result, testImages, names)));
     double best = result.epochs().get(result.bestEpoch() - 1).validation().mean();
     progress.say(
-        "best epoch " + result.bestEpoch() + ": validation AUROC " + Format.decimals(best, 4)
-            + (result.test() == null ? "" : ", test AUROC " + Format.decimals(result.test().auroc().mean(), 4)));
+        "best epoch "
+            + result.bestEpoch()
+            + ": validation AUROC "
+            + Format.decimals(best, 4)
+            + (result.test() == null
+                ? ""
+                : ", test AUROC " + Format.decimals(result.test().auroc().mean(), 4)));
     progress.say(
-        "trained " + Format.count(result.trained()) + " of " + Format.count(result.parameters()) + " parameters ("
-            + Format.percent(result.trained(), result.parameters()) + ") in " + Format.seconds(result.seconds())
-            + ", device memory " + Format.bytes(result.measuredBytes()) + " (planned "
-            + Format.bytes(result.plannedBytes()) + ")");
+        "trained "
+            + Format.count(result.trained())
+            + " of "
+            + Format.count(result.parameters())
+            + " parameters ("
+            + Format.percent(result.trained(), result.parameters())
+            + ") in "
+            + Format.seconds(result.seconds())
+            + ", device memory "
+            + Format.bytes(result.measuredBytes())
+            + " (planned "
+            + Format.bytes(result.plannedBytes())
+            + ")");
     progress.say("results in " + out);
   }
 

@@ -17,61 +17,141 @@ import picocli.CommandLine.Option;
 final class TrainingOptions {
   private static final double MINIMUM_LEARNING_RATE = 1e-6;
 
-  @Option(names = "--mode", paramLabel = "MODE", defaultValue = "lora", description = "What to train: lora (default), linear-probe or full.")
+  @Option(
+      names = "--mode",
+      paramLabel = "MODE",
+      defaultValue = "lora",
+      description = "What to train: lora (default), linear-probe or full.")
   private String mode;
 
-  @Option(names = "--rank", paramLabel = "N", defaultValue = "4", description = "LoRA: rank of each update. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--rank",
+      paramLabel = "N",
+      defaultValue = "4",
+      description = "LoRA: rank of each update. Default: ${DEFAULT-VALUE}.")
   private int rank;
 
-  @Option(names = "--alpha", paramLabel = "X", defaultValue = "32", description = "LoRA: updates are scaled by alpha / rank. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--alpha",
+      paramLabel = "X",
+      defaultValue = "32",
+      description = "LoRA: updates are scaled by alpha / rank. Default: ${DEFAULT-VALUE}.")
   private float alpha;
 
-  @Option(names = "--dropout", paramLabel = "P", defaultValue = "0.1", description = "LoRA: dropout of the update's input. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--dropout",
+      paramLabel = "P",
+      defaultValue = "0.1",
+      description = "LoRA: dropout of the update's input. Default: ${DEFAULT-VALUE}.")
   private float dropout;
 
-  @Option(names = "--targets", paramLabel = "NAME", split = ",", defaultValue = "q,v", description = "LoRA: layers of every block: q, k, v, proj, fc1, fc2. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--targets",
+      paramLabel = "NAME",
+      split = ",",
+      defaultValue = "q,v",
+      description =
+          "LoRA: layers of every block: q, k, v, proj, fc1, fc2. Default: ${DEFAULT-VALUE}.")
   private List<String> targets;
 
-  @Option(names = "--optimizer", paramLabel = "NAME", defaultValue = "sgd", description = "sgd (default) or adamw.")
+  @Option(
+      names = "--optimizer",
+      paramLabel = "NAME",
+      defaultValue = "sgd",
+      description = "sgd (default) or adamw.")
   private String optimizer;
 
-  @Option(names = "--lr", paramLabel = "X", defaultValue = "0.02", description = "Learning rate after the warm-up. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--lr",
+      paramLabel = "X",
+      defaultValue = "0.02",
+      description = "Learning rate after the warm-up. Default: ${DEFAULT-VALUE}.")
   private double learningRate;
 
-  @Option(names = "--epochs", paramLabel = "N", defaultValue = "50", description = "Passes over the training list. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--epochs",
+      paramLabel = "N",
+      defaultValue = "50",
+      description = "Passes over the training list. Default: ${DEFAULT-VALUE}.")
   private int epochs;
 
-  @Option(names = "--warmup", paramLabel = "N", description = "Epochs of linear warm-up. Default: a tenth of the epochs.")
+  @Option(
+      names = "--warmup",
+      paramLabel = "N",
+      description = "Epochs of linear warm-up. Default: a tenth of the epochs.")
   private Double warmup;
 
-  @Option(names = "--batch", paramLabel = "N", defaultValue = "32", description = "Images a step. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      defaultValue = "32",
+      description = "Images a step. Default: ${DEFAULT-VALUE}.")
   private int batch;
 
-  @Option(names = "--accumulate", paramLabel = "N", defaultValue = "1", description = "Steps whose gradients make one update. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--accumulate",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Steps whose gradients make one update. Default: ${DEFAULT-VALUE}.")
   private int accumulate;
 
-  @Option(names = "--drop-path", paramLabel = "P", defaultValue = "0", description = "Stochastic depth of the last block. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--drop-path",
+      paramLabel = "P",
+      defaultValue = "0",
+      description = "Stochastic depth of the last block. Default: ${DEFAULT-VALUE}.")
   private double dropPath;
 
-  @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0", description = "Of matrices. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--weight-decay",
+      paramLabel = "X",
+      defaultValue = "0",
+      description = "Of matrices. Default: ${DEFAULT-VALUE}.")
   private double weightDecay;
 
-  @Option(names = "--layer-decay", paramLabel = "X", defaultValue = "1", description = "Learning-rate factor from a layer to the one below. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--layer-decay",
+      paramLabel = "X",
+      defaultValue = "1",
+      description =
+          "Learning-rate factor from a layer to the one below. Default: ${DEFAULT-VALUE}.")
   private double layerDecay;
 
-  @Option(names = "--clip", paramLabel = "X", defaultValue = "0", description = "Largest gradient norm; 0: no clipping (default).")
+  @Option(
+      names = "--clip",
+      paramLabel = "X",
+      defaultValue = "0",
+      description = "Largest gradient norm; 0: no clipping (default).")
   private double clip;
 
-  @Option(names = "--crop-scale", paramLabel = "X", defaultValue = "0.08", description = "Least share of an image's area that a random crop keeps. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--crop-scale",
+      paramLabel = "X",
+      defaultValue = "0.08",
+      description =
+          "Least share of an image's area that a random crop keeps. Default: ${DEFAULT-VALUE}.")
   private double cropScale;
 
-  @Option(names = "--evaluate-every", paramLabel = "N", defaultValue = "1", description = "Epochs between looks at the validation list. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--evaluate-every",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Epochs between looks at the validation list. Default: ${DEFAULT-VALUE}.")
   private int evaluateEvery;
 
-  @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of every random choice: the same seed gives the same bits. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description =
+          "Of every random choice: the same seed gives the same bits. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
-  @Option(names = "--cache-mb", paramLabel = "N", defaultValue = "256", description = "Decoded images kept for the next epoch, MB a list. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--cache-mb",
+      paramLabel = "N",
+      defaultValue = "256",
+      description = "Decoded images kept for the next epoch, MB a list. Default: ${DEFAULT-VALUE}.")
   private int cacheMegabytes;
 
   TrainMode mode() {
@@ -81,8 +161,12 @@ final class TrainingOptions {
         .orElseThrow(
             () ->
                 new IllegalArgumentException(
-                    "--mode " + mode + ": expected "
-                        + Arrays.stream(TrainMode.values()).map(String::valueOf).collect(Collectors.joining(", "))));
+                    "--mode "
+                        + mode
+                        + ": expected "
+                        + Arrays.stream(TrainMode.values())
+                            .map(String::valueOf)
+                            .collect(Collectors.joining(", "))));
   }
 
   LoraTargets targets() {
@@ -117,8 +201,13 @@ final class TrainingOptions {
     long needed = (long) batch * accumulate;
     if (batch > 0 && accumulate > 0 && needed > images) {
       throw new IllegalArgumentException(
-          "--batch " + batch + (accumulate > 1 ? " --accumulate " + accumulate : "")
-              + ": an update needs " + needed + " images, the training list has " + images);
+          "--batch "
+              + batch
+              + (accumulate > 1 ? " --accumulate " + accumulate : "")
+              + ": an update needs "
+              + needed
+              + " images, the training list has "
+              + images);
     }
   }
 
@@ -145,7 +234,8 @@ final class TrainingOptions {
       case "sgd" -> OptimizerKind.SGD;
       case "adamw" -> OptimizerKind.ADAMW;
       default ->
-          throw new IllegalArgumentException("--optimizer " + optimizer + ": expected sgd or adamw");
+          throw new IllegalArgumentException(
+              "--optimizer " + optimizer + ": expected sgd or adamw");
     };
   }
 

@@ -131,7 +131,13 @@ final class TrainingRun {
       long seen = (epoch - 1) * images + (long) update * options.batch() * options.accumulate();
       progress.show(
           new Progress.State(
-              epoch, options.epochs(), seen, options.epochs() * images, lossSum / update, auroc, peakBytes));
+              epoch,
+              options.epochs(),
+              seen,
+              options.epochs() * images,
+              lossSum / update,
+              auroc,
+              peakBytes));
     }
 
     @Override

@@ -22,8 +22,27 @@ final class LauncherSandbox {
   record Result(int exitCode, String out, String err) {}
 
   private static final String[] SYSTEM_TOOLS = {
-    "sh", "awk", "cat", "cp", "cut", "date", "dirname", "env", "find", "flock", "grep", "mkdir", "mv",
-    "readlink", "rm", "sed", "setsid", "sleep", "stty", "tee", "touch"
+    "sh",
+    "awk",
+    "cat",
+    "cp",
+    "cut",
+    "date",
+    "dirname",
+    "env",
+    "find",
+    "flock",
+    "grep",
+    "mkdir",
+    "mv",
+    "readlink",
+    "rm",
+    "sed",
+    "setsid",
+    "sleep",
+    "stty",
+    "tee",
+    "touch"
   };
   private static final String FAKE_MAVEN =
       """
@@ -169,7 +188,10 @@ final class LauncherSandbox {
   /** The folders of staged jars. */
   List<String> libraries() throws IOException {
     try (var entries = Files.list(clone.resolve("build"))) {
-      return entries.map(e -> e.getFileName().toString()).filter(n -> n.startsWith("lib.")).toList();
+      return entries
+          .map(e -> e.getFileName().toString())
+          .filter(n -> n.startsWith("lib."))
+          .toList();
     }
   }
 

@@ -46,7 +46,8 @@ class LauncherTest {
         .startsWith("<--enable-native-access=lorikeet.core>\n")
         .contains("<-Dlorikeet.home=" + machine.clone + ">\n")
         .contains("<-p>\n<" + machine.clone + "/build/lib.")
-        .endsWith("<-m>\n<lorikeet.cli/io.github.lorikeet.cli.Main>\n<train>\n<--out>\n<two words>\n");
+        .endsWith(
+            "<-m>\n<lorikeet.cli/io.github.lorikeet.cli.Main>\n<train>\n<--out>\n<two words>\n");
     assertThat(result.err()).contains("lorikeet: building", "Lorikeet core", "lorikeet: built in");
   }
 
@@ -69,7 +70,8 @@ class LauncherTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"kernels/a.cpp", "pom.xml", "java/lorikeet-cli/src/main/A.java", "lorikeet"})
+  @ValueSource(
+      strings = {"kernels/a.cpp", "pom.xml", "java/lorikeet-cli/src/main/A.java", "lorikeet"})
   void buildsAgainWhenASourceIsNewer(String file) throws Exception {
     machine.lorikeet("info");
     Files.setLastModifiedTime(
@@ -92,8 +94,7 @@ class LauncherTest {
     Result failed = machine.lorikeet("info");
     assertThat(failed.exitCode()).isEqualTo(1);
     assertThat(failed.out()).isEmpty();
-    assertThat(failed.err())
-        .contains("[ERROR] broken source", machine.clone + "/build/build.log");
+    assertThat(failed.err()).contains("[ERROR] broken source", machine.clone + "/build/build.log");
     machine.environment.remove("MAVEN_FAILS");
     assertThat(machine.lorikeet("info").exitCode()).isZero();
   }
@@ -149,14 +150,21 @@ class LauncherTest {
     Result result = machine.lorikeet("info");
     assertThat(result.exitCode()).isEqualTo(1);
     assertThat(result.err())
-        .contains("a JDK 25.0.3 or newer is needed", "LORIKEET_JAVA_HOME", "/usr/lib/jvm", "adoptium");
+        .contains(
+            "a JDK 25.0.3 or newer is needed", "LORIKEET_JAVA_HOME", "/usr/lib/jvm", "adoptium");
     assertThat(machine.mavenCalls()).isEmpty();
   }
 
   @ParameterizedTest
   @CsvSource({
-    "17.0.9, false", "25, false", "25.0.2, false", "25.0.3, true", "25.0.10, true", "25.1, true",
-    "26-ea, true", "9, false"
+    "17.0.9, false",
+    "25, false",
+    "25.0.2, false",
+    "25.0.3, true",
+    "25.0.10, true",
+    "25.1, true",
+    "26-ea, true",
+    "9, false"
   })
   void takesAJdkByItsVersion(String version, boolean taken) throws Exception {
     remove(machine.folder.resolve("jvm"));
@@ -202,7 +210,8 @@ class LauncherTest {
     LauncherSandbox.script(
         machine.bin().resolve("apt-get"),
         "echo \"$*\" >>\"$SANDBOX/apt.calls\"\n"
-            + "case $* in *install*) touch \"$SANDBOX/bin/ninja\"; /bin/chmod +x \"$SANDBOX/bin/ninja\";; esac\n");
+            + "case $* in *install*) touch \"$SANDBOX/bin/ninja\"; /bin/chmod +x"
+            + " \"$SANDBOX/bin/ninja\";; esac\n");
     Result result = machine.lorikeet("info");
     assertThat(result.exitCode()).isZero();
     assertThat(result.err()).contains("lorikeet: installing: ninja-build\n");
@@ -253,12 +262,17 @@ class LauncherTest {
         """);
     Result result = machine.lorikeet("test");
     assertThat(result.exitCode()).isEqualTo(1);
-    assertThat(result.out()).contains("skipped: core.A.off: no GPU here\n").endsWith("10 passed, 4 failed, 1 skipped\n");
+    assertThat(result.out())
+        .contains("skipped: core.A.off: no GPU here\n")
+        .endsWith("10 passed, 4 failed, 1 skipped\n");
     assertThat(result.err())
-        .contains("    1/1 Test #1: native_avx2 ..........***Failed 0.14 sec\n    softplus: error 0.5\n")
+        .contains(
+            "    1/1 Test #1: native_avx2 ..........***Failed 0.14 sec\n    softplus: error 0.5\n")
         .containsPattern("ATest +5 tests +0\\.25 s  \\(1 skipped\\)\n")
         .contains("[ERROR] io.github.lorikeet.core.ATest.b -- expected 1, was 2\n");
-    assertThat(result.err()).contains("FAILED; the whole log is in").doesNotContain("all tests passed");
+    assertThat(result.err())
+        .contains("FAILED; the whole log is in")
+        .doesNotContain("all tests passed");
   }
 
   @Test

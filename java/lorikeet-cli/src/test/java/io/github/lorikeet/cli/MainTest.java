@@ -96,7 +96,8 @@ class MainTest {
   void infoPrintsTheDevice() {
     Result result = lorikeet("info", "--threads", "1");
     assertThat(result.exitCode()).isZero();
-    assertThat(result.out()).contains("library    ", "device     cpu: ", "kernels  ", "threads  1\n");
+    assertThat(result.out())
+        .contains("library    ", "device     cpu: ", "kernels  ", "threads  1\n");
   }
 
   @Test
@@ -170,6 +171,7 @@ class MainTest {
               throw new IllegalStateException("broken");
             });
     assertThat(result.exitCode()).isEqualTo(1);
-    assertThat(result.err()).contains("io.github.lorikeet.cli.MainTest", "internal error", "please report");
+    assertThat(result.err())
+        .contains("io.github.lorikeet.cli.MainTest", "internal error", "please report");
   }
 }

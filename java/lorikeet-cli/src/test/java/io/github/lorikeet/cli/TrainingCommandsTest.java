@@ -51,7 +51,9 @@ class TrainingCommandsTest {
       BufferedImage image = new BufferedImage(36, 40, BufferedImage.TYPE_BYTE_GRAY);
       for (int y = 0; y < 40; y++) {
         for (int x = 0; x < 36; x++) {
-          image.getRaster().setSample(x, y, 0, (y < 20 == (i % 2 == 0) ? 140 : 50) + random.nextInt(40));
+          image
+              .getRaster()
+              .setSample(x, y, 0, (y < 20 == (i % 2 == 0) ? 140 : 50) + random.nextInt(40));
         }
       }
       ImageIO.write(image, "png", data.resolve(i + ".png").toFile());
@@ -61,9 +63,30 @@ class TrainingCommandsTest {
     start = data.resolve("start.safetensors");
     Result made =
         lorikeet(
-            "pretrain", "--list", list, "--out", start, "--image-size", 32, "--patch", 8, "--width", 64,
-            "--depth", 1, "--decoder-width", 32, "--decoder-depth", 1, "--decoder-heads", 2, "--epochs", 2,
-            "--batch", 8, "--half");
+            "pretrain",
+            "--list",
+            list,
+            "--out",
+            start,
+            "--image-size",
+            32,
+            "--patch",
+            8,
+            "--width",
+            64,
+            "--depth",
+            1,
+            "--decoder-width",
+            32,
+            "--decoder-depth",
+            1,
+            "--decoder-heads",
+            2,
+            "--epochs",
+            2,
+            "--batch",
+            8,
+            "--half");
     assertThat(made.exitCode()).as(made.err()).isZero();
     assertThat(Files.readAllLines(data.resolve("start.safetensors.jsonl"))).hasSize(2);
   }
@@ -73,7 +96,9 @@ class TrainingCommandsTest {
     out = folder.resolve("run");
   }
 
-  /** A short run; more: options by pairs, in place of the usual ones where they have the same name. */
+  /**
+   * A short run; more: options by pairs, in place of the usual ones where they have the same name.
+   */
   private Result train(Object... more) {
     Map<String, Object> options = new LinkedHashMap<>();
     options.put("--weights", start);
@@ -96,11 +121,16 @@ class TrainingCommandsTest {
   void trainWritesAllItPromises(String mode) throws IOException {
     Result result = train("--mode", mode, "--label-names", "lower");
     assertThat(result.exitCode()).as(result.err()).isZero();
-    assertThat(Files.readAllLines(out.resolve("log.jsonl"))).hasSize(2).allMatch(l -> l.contains("val_auroc"));
-    assertThat(Files.readAllLines(out.resolve("predictions.csv"))).hasSize(17).startsWith("path,lower");
+    assertThat(Files.readAllLines(out.resolve("log.jsonl")))
+        .hasSize(2)
+        .allMatch(l -> l.contains("val_auroc"));
+    assertThat(Files.readAllLines(out.resolve("predictions.csv")))
+        .hasSize(17)
+        .startsWith("path,lower");
     assertThat(out.resolve("config.json")).content().contains("\"mode\" : \"" + mode + "\"");
     assertThat(out.resolve("report.html")).content().contains("<html").contains("ROC");
-    assertThat(Files.exists(out.resolve("adapter/adapter_config.json"))).isEqualTo(mode.equals("lora"));
+    assertThat(Files.exists(out.resolve("adapter/adapter_config.json")))
+        .isEqualTo(mode.equals("lora"));
     assertThat(Files.exists(out.resolve("weights.safetensors"))).isEqualTo(!mode.equals("lora"));
   }
 
@@ -110,14 +140,27 @@ class TrainingCommandsTest {
     Path adapter = out.resolve("adapter");
     Path csv = folder.resolve("p.csv");
     assertThat(
-            lorikeet("predict", "--weights", start, "--adapter", adapter, "--list", list, "--out", csv)
+            lorikeet(
+                    "predict",
+                    "--weights",
+                    start,
+                    "--adapter",
+                    adapter,
+                    "--list",
+                    list,
+                    "--out",
+                    csv)
                 .exitCode())
         .isZero();
     assertThat(csv).hasSameTextualContentAs(out.resolve("predictions.csv"));
     Path merged = folder.resolve("merged.safetensors");
-    assertThat(lorikeet("merge", "--weights", start, "--adapter", adapter, "--out", merged).exitCode()).isZero();
+    assertThat(
+            lorikeet("merge", "--weights", start, "--adapter", adapter, "--out", merged).exitCode())
+        .isZero();
     Path again = folder.resolve("m.csv");
-    assertThat(lorikeet("predict", "--weights", merged, "--list", list, "--out", again, "--batch", 3).exitCode())
+    assertThat(
+            lorikeet("predict", "--weights", merged, "--list", list, "--out", again, "--batch", 3)
+                .exitCode())
         .isZero();
     List<String> expected = Files.readAllLines(csv);
     List<String> actual = Files.readAllLines(again);
@@ -143,8 +186,7 @@ class TrainingCommandsTest {
 
   /** A failure: exit code 1, one line after notes; no results. */
   private void failed(Result result, String... words) {
-    List<String> lines =
-        result.err().lines().filter(line -> !line.startsWith("note: ")).toList();
+    List<String> lines = result.err().lines().filter(line -> !line.startsWith("note: ")).toList();
     assertThat(lines).as("stderr").hasSize(1);
     assertThat(lines.getFirst()).startsWith("lorikeet: ").contains(words);
     assertThat(result.exitCode()).isEqualTo(1);
@@ -177,7 +219,8 @@ class TrainingCommandsTest {
     Path text = Files.writeString(folder.resolve("text.pth"), "these are no weights");
     failed(train("--weights", text), "text.pth");
     byte[] bytes = Files.readAllBytes(start);
-    Path cut = Files.write(folder.resolve("cut.safetensors"), Arrays.copyOf(bytes, bytes.length / 2));
+    Path cut =
+        Files.write(folder.resolve("cut.safetensors"), Arrays.copyOf(bytes, bytes.length / 2));
     failed(train("--weights", cut), "cut.safetensors");
     Path counts = Files.writeString(data.resolve("counts.txt"), "0.png 1\n1.png 1 0\n");
     failed(train("--train", counts), "counts.txt:2", "1 labels");
@@ -200,8 +243,10 @@ class TrainingCommandsTest {
   /** The plan and progress may stand before the failure. */
   private static void assertOneFailure(Result result, String word) {
     assertThat(result.exitCode()).isEqualTo(1);
-    assertThat(result.err().lines().filter(line -> line.startsWith("lorikeet: "))).singleElement()
-        .asString().contains(word);
+    assertThat(result.err().lines().filter(line -> line.startsWith("lorikeet: ")))
+        .singleElement()
+        .asString()
+        .contains(word);
     assertThat(result.err()).doesNotContain("at io.github");
   }
 
@@ -226,14 +271,43 @@ class TrainingCommandsTest {
     Path wide = folder.resolve("wide.safetensors");
     assertThat(
             lorikeet(
-                    "pretrain", "--list", list, "--out", wide, "--image-size", 32, "--patch", 8, "--width", 128,
-                    "--depth", 1, "--decoder-width", 32, "--decoder-depth", 1, "--decoder-heads", 2, "--epochs",
-                    1, "--warmup", 0, "--batch", 8)
+                    "pretrain",
+                    "--list",
+                    list,
+                    "--out",
+                    wide,
+                    "--image-size",
+                    32,
+                    "--patch",
+                    8,
+                    "--width",
+                    128,
+                    "--depth",
+                    1,
+                    "--decoder-width",
+                    32,
+                    "--decoder-depth",
+                    1,
+                    "--decoder-heads",
+                    2,
+                    "--epochs",
+                    1,
+                    "--warmup",
+                    0,
+                    "--batch",
+                    8)
                 .exitCode())
         .isZero();
     Result result =
         lorikeet(
-            "predict", "--weights", wide, "--adapter", out.resolve("adapter"), "--list", list, "--out",
+            "predict",
+            "--weights",
+            wide,
+            "--adapter",
+            out.resolve("adapter"),
+            "--list",
+            list,
+            "--out",
             folder.resolve("p.csv"));
     assertOneFailure(result, "64");
     assertThat(folder.resolve("p.csv")).doesNotExist();

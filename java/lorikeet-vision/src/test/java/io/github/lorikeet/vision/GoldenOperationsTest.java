@@ -41,7 +41,11 @@ class GoldenOperationsTest {
         qkv.tensor().upload(packed(golden, name, List.of("q", "k", "v"), heads, tokens, d));
         dOut.tensor().upload(packed(golden, name, List.of("do"), heads, tokens, d));
         tape.run(0, false);
-        assertClose("out", out.tensor().download(), packed(golden, name, List.of("o"), heads, tokens, d), VALUES);
+        assertClose(
+            "out",
+            out.tensor().download(),
+            packed(golden, name, List.of("o"), heads, tokens, d),
+            VALUES);
         assertClose(
             "d_qkv",
             qkv.gradient().download(),
@@ -75,7 +79,8 @@ class GoldenOperationsTest {
         Device device = Device.open("cpu", 2)) {
       Parameter a = new Parameter("a", golden.require(name + "lora_A"), true);
       Parameter b = new Parameter("b", golden.require(name + "lora_B"), true);
-      List<Lora.Group> groups = List.of(new Lora.Group(0, width), new Lora.Group(2L * width, width));
+      List<Lora.Group> groups =
+          List.of(new Lora.Group(0, width), new Lora.Group(2L * width, width));
       Linear layer =
           new Linear(
               new Parameter("w", golden.require(name + "weight"), false),
@@ -99,7 +104,8 @@ class GoldenOperationsTest {
     }
   }
 
-  private static void assertClose(String what, float[] actual, HostTensor expected, double relative) {
+  private static void assertClose(
+      String what, float[] actual, HostTensor expected, double relative) {
     assertClose(what, actual, expected.toFloats(), relative);
   }
 

@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.function.LongSupplier;
 
 /**
- * Says how a long task stands: on a terminal one line that is drawn over, elsewhere a plain line now
- * and then. Not for several threads at once.
+ * Says how a long task stands: on a terminal one line that is drawn over, elsewhere a plain line
+ * now and then. Not for several threads at once.
  */
 public final class Progress implements AutoCloseable {
   /**

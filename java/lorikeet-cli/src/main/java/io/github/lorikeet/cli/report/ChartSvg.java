@@ -52,13 +52,15 @@ final class ChartSvg {
   private void draw() {
     out.open(
         "svg",
-        "viewBox", "0 0 " + WIDTH + " " + HEIGHT,
-        "role", "img",
-        "aria-label", chart.title() + ": " + chart.y().label() + " against " + chart.x().label());
+        "viewBox",
+        "0 0 " + WIDTH + " " + HEIGHT,
+        "role",
+        "img",
+        "aria-label",
+        chart.title() + ": " + chart.y().label() + " against " + chart.x().label());
     axes();
     if (chart.diagonal()) {
-      out.empty(
-          "line", "class", "chance", "x1", LEFT, "y1", BOTTOM, "x2", RIGHT, "y2", TOP);
+      out.empty("line", "class", "chance", "x1", LEFT, "y1", BOTTOM, "x2", RIGHT, "y2", TOP);
     }
     chart.lines().forEach(this::line);
     chart.lines().forEach(this::points);
@@ -76,11 +78,21 @@ final class ChartSvg {
     }
     out.empty("line", "class", "axis", "x1", LEFT, "x2", RIGHT, "y1", BOTTOM, "y2", BOTTOM);
     out.element(
-        "text", chart.x().label(), "class", "middle name", "x", (LEFT + RIGHT) / 2, "y", HEIGHT - 8);
+        "text",
+        chart.x().label(),
+        "class",
+        "middle name",
+        "x",
+        (LEFT + RIGHT) / 2,
+        "y",
+        HEIGHT - 8);
     out.element(
-        "text", chart.y().label(),
-        "class", "middle name",
-        "transform", "translate(13 " + (TOP + BOTTOM) / 2 + ") rotate(-90)");
+        "text",
+        chart.y().label(),
+        "class",
+        "middle name",
+        "transform",
+        "translate(13 " + (TOP + BOTTOM) / 2 + ") rotate(-90)");
   }
 
   private void line(Chart.Line line) {
@@ -97,9 +109,12 @@ final class ChartSvg {
     if (!path.isEmpty()) {
       out.empty(
           "path",
-          "class", "line " + line.color().cssClass(),
-          "d", path,
-          "stroke-dasharray", line.color().dashes().isEmpty() ? "none" : line.color().dashes());
+          "class",
+          "line " + line.color().cssClass(),
+          "d",
+          path,
+          "stroke-dasharray",
+          line.color().dashes().isEmpty() ? "none" : line.color().dashes());
     }
   }
 
@@ -111,16 +126,24 @@ final class ChartSvg {
       if (isPoint(line, i)) {
         out.open(
             "circle",
-            "class", "point " + line.color().cssClass(),
-            "cx", across(line.x()[i]),
-            "cy", down(line.y()[i]),
-            "r", 4);
+            "class",
+            "point " + line.color().cssClass(),
+            "cx",
+            across(line.x()[i]),
+            "cy",
+            down(line.y()[i]),
+            "r",
+            4);
         out.element(
             "title",
             String.format(
                 Locale.ROOT,
                 "%s: %s %.4g, %s %.4g",
-                line.name(), chart.x().label(), line.x()[i], chart.y().label(), line.y()[i]));
+                line.name(),
+                chart.x().label(),
+                line.x()[i],
+                chart.y().label(),
+                line.y()[i]));
         out.close();
       }
     }

@@ -4,8 +4,8 @@
 package io.github.lorikeet.cli.report;
 
 /**
- * Colours of methods and lines, told apart in light and dark, by colour-blind readers too; lines have
- * a dash pattern besides, so that a grey print still tells them apart.
+ * Colours of methods and lines, told apart in light and dark, by colour-blind readers too; lines
+ * have a dash pattern besides, so that a grey print still tells them apart.
  */
 public enum Color {
   BLUE(""),

@@ -39,7 +39,8 @@ public final class HtmlReport {
   }
 
   private String page() {
-    out.raw("<!DOCTYPE html>\n").open("html", "lang", "en", "xmlns", "http://www.w3.org/1999/xhtml");
+    out.raw("<!DOCTYPE html>\n")
+        .open("html", "lang", "en", "xmlns", "http://www.w3.org/1999/xhtml");
     out.open("head").empty("meta", "charset", "utf-8");
     out.empty("meta", "name", "viewport", "content", "width=device-width, initial-scale=1");
     out.empty("meta", "name", "color-scheme", "content", "light dark");
@@ -74,7 +75,8 @@ public final class HtmlReport {
     section("Results");
     out.open("div", "class", "scroll").open("table").open("thead").open("tr");
     out.element("th", "method");
-    for (String column : List.of("AUROC", "on the test list", "trained", "of all", "time", "memory")) {
+    for (String column :
+        List.of("AUROC", "on the test list", "trained", "of all", "time", "memory")) {
       out.element("th", column, "class", column.startsWith("on") ? "strip" : "number");
     }
     out.close().close().open("tbody");
@@ -88,7 +90,8 @@ public final class HtmlReport {
     }
     out.close().close().close();
     if (report.results().stream().anyMatch(r -> r.aurocs().size() > 1)) {
-      String note = "AUROC: mean ± standard deviation over seeds. A dot is a seed, the bar their mean";
+      String note =
+          "AUROC: mean ± standard deviation over seeds. A dot is a seed, the bar their mean";
       out.element("p", note + "; the strip runs from 0.5 (chance) to 1.", "class", "note");
     }
     out.close();
@@ -120,8 +123,17 @@ public final class HtmlReport {
     out.empty("rect", "class", "track", "width", STRIP_WIDTH, "height", 10, "y", 3, "rx", 2);
     String color = result.color().cssClass();
     out.empty(
-        "rect", "class", "fill bar " + color, "width", onStrip(result.mean()), "height", 10, "y", 3,
-        "rx", 2);
+        "rect",
+        "class",
+        "fill bar " + color,
+        "width",
+        onStrip(result.mean()),
+        "height",
+        10,
+        "y",
+        3,
+        "rx",
+        2);
     for (double auroc : result.aurocs()) {
       out.open("circle", "class", "dot " + color, "cx", onStrip(auroc), "cy", 8, "r", 3.5);
       out.element("title", Format.decimals(auroc, 4)).close();
@@ -139,9 +151,18 @@ public final class HtmlReport {
     out.open("span", "class", "key").open("svg", "viewBox", "0 0 18 10", "width", 18, "height", 10);
     out.empty(
         "line",
-        "class", "line " + color.cssClass(),
-        "x1", 1, "x2", 17, "y1", 5, "y2", 5,
-        "stroke-dasharray", color.dashes().isEmpty() ? "none" : color.dashes());
+        "class",
+        "line " + color.cssClass(),
+        "x1",
+        1,
+        "x2",
+        17,
+        "y1",
+        5,
+        "y2",
+        5,
+        "stroke-dasharray",
+        color.dashes().isEmpty() ? "none" : color.dashes());
     out.close().text(name).close();
   }
 
@@ -192,10 +213,14 @@ public final class HtmlReport {
     out.open("div");
     out.empty(
         "img",
-        "src", PngData.url(picture),
-        "alt", description,
-        "width", picture.width(),
-        "height", picture.height());
+        "src",
+        PngData.url(picture),
+        "alt",
+        description,
+        "width",
+        picture.width(),
+        "height",
+        picture.height());
     if (!picture.caption().isEmpty()) {
       out.element("span", picture.caption(), "class", "note");
     }
@@ -226,7 +251,8 @@ public final class HtmlReport {
       for (Memory.Part part : memory.parts()) {
         out.open("tr").element("td", part.name());
         out.element("td", Format.bytes(part.bytes()), "class", "number");
-        out.element("td", Format.percent(part.bytes(), memory.planned()), "class", "number").close();
+        out.element("td", Format.percent(part.bytes(), memory.planned()), "class", "number")
+            .close();
       }
       total("peak, planned before the run", memory.planned());
       total("peak, measured", memory.measured());

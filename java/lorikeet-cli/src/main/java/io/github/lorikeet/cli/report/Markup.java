@@ -6,7 +6,9 @@ package io.github.lorikeet.cli.report;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/** Writes elements that are always closed, and text that is always escaped: HTML that is XML too. */
+/**
+ * Writes elements that are always closed, and text that is always escaped: HTML that is XML too.
+ */
 final class Markup {
   private final StringBuilder text = new StringBuilder();
   private final Deque<String> open = new ArrayDeque<>();

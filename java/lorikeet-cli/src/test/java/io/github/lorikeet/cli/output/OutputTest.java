@@ -44,7 +44,8 @@ class OutputTest {
 
   @Test
   void tablesAlign() {
-    TextTable table = new TextTable("method", "AUROC").row("LoRA", "0.868 ± 0.006").row("full", "1");
+    TextTable table =
+        new TextTable("method", "AUROC").row("LoRA", "0.868 ± 0.006").row("full", "1");
     assertThat(table.toString())
         .isEqualTo(
             """

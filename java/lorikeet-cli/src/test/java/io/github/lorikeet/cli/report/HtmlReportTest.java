@@ -46,8 +46,7 @@ class HtmlReportTest {
   }
 
   private static Report empty(String title) {
-    return new Report(
-        title, List.of(), List.of(), List.of(), "", List.of(), List.of(), List.of());
+    return new Report(title, List.of(), List.of(), List.of(), "", List.of(), List.of(), List.of());
   }
 
   @Test
@@ -55,14 +54,17 @@ class HtmlReportTest {
     Document page = parse(HtmlReport.of(MadeUpReport.of(List.of(PICTURE, PICTURE))));
     assertThat(elements(page, "h2").stream().map(Element::getTextContent))
         .containsExactly("Results", "Curves", "Examples", "Memory", "How this was made");
-    assertThat(elements(page, "tr").stream().map(Element::getTextContent).map(HtmlReportTest::plain))
+    assertThat(
+            elements(page, "tr").stream().map(Element::getTextContent).map(HtmlReportTest::plain))
         .contains(
             "LoRA, rank 40.868 ± 0.0060.86200.87400.868018,8170.66 %31.2 s61.2 MB",
-            "54 labels",
-            "frozen weights11.3 MB18 %",
-            "peak, measured61.2 MB61,234,567 B");
+            "54 labels", "frozen weights11.3 MB18 %", "peak, measured61.2 MB61,234,567 B");
     assertThat(page.getDocumentElement().getTextContent())
-        .contains("LoRA reached an AUROC of 0.868", "Predicted probability", "no finding", "lorikeet demo --seed 1");
+        .contains(
+            "LoRA reached an AUROC of 0.868",
+            "Predicted probability",
+            "no finding",
+            "lorikeet demo --seed 1");
   }
 
   private static String plain(String text) {
@@ -74,7 +76,9 @@ class HtmlReportTest {
     String page = HtmlReport.of(MadeUpReport.of(List.of(PICTURE)));
     assertThat(page.replace("http://www.w3.org/1999/xhtml", ""))
         .doesNotContain("http:", "https:", "<script", "<link", "@import", "url(");
-    assertThat(page).containsPattern("src=\"data:image/png;base64,").contains("prefers-color-scheme");
+    assertThat(page)
+        .containsPattern("src=\"data:image/png;base64,")
+        .contains("prefers-color-scheme");
   }
 
   @Test
@@ -130,7 +134,8 @@ class HtmlReportTest {
     Ticks narrow = Ticks.around(0.8612, 0.8643);
     assertThat(narrow.first()).isLessThanOrEqualTo(0.8612);
     assertThat(narrow.last()).isGreaterThanOrEqualTo(0.8643);
-    assertThat(narrow.values().stream().map(narrow::label).distinct()).hasSameSizeAs(narrow.values());
+    assertThat(narrow.values().stream().map(narrow::label).distinct())
+        .hasSameSizeAs(narrow.values());
     assertThat(Ticks.around(3, 3).values()).hasSizeGreaterThan(1);
     assertThat(Ticks.around(-2e6, 5e6).values()).contains(0.0);
   }

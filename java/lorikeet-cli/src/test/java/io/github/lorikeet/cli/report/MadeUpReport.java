@@ -31,7 +31,8 @@ final class MadeUpReport {
     List<Picture> pictures = new ArrayList<>();
     for (int i = 1; i < arguments.length; i++) {
       Raster raster = ImageIO.read(Path.of(arguments[i]).toFile()).getRaster();
-      byte[] pixels = (byte[]) raster.getDataElements(0, 0, raster.getWidth(), raster.getHeight(), null);
+      byte[] pixels =
+          (byte[]) raster.getDataElements(0, 0, raster.getWidth(), raster.getHeight(), null);
       pictures.add(new Picture("", raster.getWidth(), raster.getHeight(), pixels));
     }
     Files.writeString(Path.of(arguments[0]), HtmlReport.of(of(pictures)));
@@ -42,18 +43,63 @@ final class MadeUpReport {
         "LoRA on chest radiographs",
         List.of("LoRA reached an AUROC of 0.868 with 0.67 % of the weights trained.", "Second."),
         List.of(
-            new Result("54 labels", METHODS[0], Color.BLUE, 18_817, 2_830_000, List.of(.862, .874, .868), 31.2, 61_200_000),
-            new Result("54 labels", METHODS[1], Color.ORANGE, 577, 2_830_000, List.of(.873, .879, .876), 15.8, 21_400_000),
-            new Result("54 labels", METHODS[2], Color.GREEN, 2_830_000, 2_830_000, List.of(.842, .848, .845), 41.0, 121_000_000),
-            new Result("54 labels", "full, random start", Color.GREY, 2_830_000, 2_830_000, List.of(.70, .73, .71), 41.0, 121_000_000),
-            new Result("550 labels", "LoRA, rank 8", Color.BLUE, 37_000, 2_850_000, List.of(.877), 61, 61_200_000)),
-        List.of(curve("Loss & labels <54>", "loss", .69, .35), curve("Validation AUROC", "AUROC", .6, .87), roc()),
+            new Result(
+                "54 labels",
+                METHODS[0],
+                Color.BLUE,
+                18_817,
+                2_830_000,
+                List.of(.862, .874, .868),
+                31.2,
+                61_200_000),
+            new Result(
+                "54 labels",
+                METHODS[1],
+                Color.ORANGE,
+                577,
+                2_830_000,
+                List.of(.873, .879, .876),
+                15.8,
+                21_400_000),
+            new Result(
+                "54 labels",
+                METHODS[2],
+                Color.GREEN,
+                2_830_000,
+                2_830_000,
+                List.of(.842, .848, .845),
+                41.0,
+                121_000_000),
+            new Result(
+                "54 labels",
+                "full, random start",
+                Color.GREY,
+                2_830_000,
+                2_830_000,
+                List.of(.70, .73, .71),
+                41.0,
+                121_000_000),
+            new Result(
+                "550 labels",
+                "LoRA, rank 8",
+                Color.BLUE,
+                37_000,
+                2_850_000,
+                List.of(.877),
+                61,
+                61_200_000)),
+        List.of(
+            curve("Loss & labels <54>", "loss", .69, .35),
+            curve("Validation AUROC", "AUROC", .6, .87),
+            roc()),
         "Predicted probability of pneumonia.",
         examples(pictures),
         List.of(
             new Memory(
                 "LoRA, rank 4, batch 27",
-                List.of(new Memory.Part("frozen weights", 11_300_000), new Memory.Part("activations", 38_000_000)),
+                List.of(
+                    new Memory.Part("frozen weights", 11_300_000),
+                    new Memory.Part("activations", 38_000_000)),
                 61_234_567,
                 61_234_567)),
         List.of(new Fact("command", "lorikeet demo --seed 1"), new Fact("seeds", "1, 2, 3")));
@@ -78,7 +124,8 @@ final class MadeUpReport {
     for (int method = 0; method < 3; method++) {
       double power = .2 + .05 * method;
       double[] x = IntStream.rangeClosed(0, 80).mapToDouble(i -> i / 80.0).toArray();
-      double[] y = IntStream.rangeClosed(0, 80).mapToDouble(i -> Math.pow(i / 80.0, power)).toArray();
+      double[] y =
+          IntStream.rangeClosed(0, 80).mapToDouble(i -> Math.pow(i / 80.0, power)).toArray();
       lines.add(new Chart.Line(METHODS[method], Color.values()[method], x, y));
     }
     return Chart.roc("ROC on the test list", lines);
@@ -90,10 +137,12 @@ final class MadeUpReport {
       List<Prediction> predictions = new ArrayList<>();
       for (int method = 0; method < 3; method++) {
         predictions.add(
-            new Prediction(METHODS[method], Color.values()[method], (.17 + .31 * (i + method)) % 1));
+            new Prediction(
+                METHODS[method], Color.values()[method], (.17 + .31 * (i + method)) % 1));
       }
       String truth = i % 2 == 0 ? "pneumonia" : "no finding";
-      examples.add(new Example("image_" + i + ".jpg", truth, List.of(pictures.get(i)), predictions));
+      examples.add(
+          new Example("image_" + i + ".jpg", truth, List.of(pictures.get(i)), predictions));
     }
     return examples;
   }

@@ -25,40 +25,61 @@ public final class Adapters {
    * @param origin the file, for messages
    * @throws WeightsException if the model has no such layer, or one of another shape
    */
-  public static void attach(VisionTransformer model, Map<String, LoraWeights> adapters, String origin) {
+  public static void attach(
+      VisionTransformer model, Map<String, LoraWeights> adapters, String origin) {
     adapters.forEach(
         (module, lora) -> {
           Linear linear = model.linears().get(module);
           if (linear == null) {
-            throw new WeightsException(origin + ": adapts " + module + ", which the model does not have");
+            throw new WeightsException(
+                origin + ": adapts " + module + ", which the model does not have");
           }
           if (linear.inputs() != lora.inputs() || linear.outputs() != lora.outputs()) {
             throw new WeightsException(
-                origin + ": " + module + " is adapted as [" + lora.outputs() + ", " + lora.inputs()
-                    + "], but the model's is [" + linear.outputs() + ", " + linear.inputs()
+                origin
+                    + ": "
+                    + module
+                    + " is adapted as ["
+                    + lora.outputs()
+                    + ", "
+                    + lora.inputs()
+                    + "], but the model's is ["
+                    + linear.outputs()
+                    + ", "
+                    + linear.inputs()
                     + "]: it was made for another model");
           }
           List<Lora.Group> groups =
               lora.groups().stream().map(g -> new Lora.Group(g.first(), g.count())).toList();
-          model.attach(module, lora.a(), lora.b(), groups, lora.rank(), lora.alpha(), lora.dropout());
+          model.attach(
+              module, lora.a(), lora.b(), groups, lora.rank(), lora.alpha(), lora.dropout());
         });
   }
 
   /** The model's adapters as they are now, with the head and its norm, as PEFT keeps them. */
   public static PeftAdapter export(VisionTransformer model) {
     Map<String, LoraWeights> modules = new LinkedHashMap<>();
-    model.linears().forEach(
-        (module, linear) -> {
-          LoraAdapter lora = linear.lora();
-          if (lora != null) {
-            List<Columns> groups =
-                lora.groups().stream().map(g -> new Columns(g.firstColumn(), g.columns())).toList();
-            modules.put(
-                module,
-                new LoraWeights(
-                    value(lora.a()), value(lora.b()), groups, linear.outputs(), lora.scaling(), lora.dropout()));
-          }
-        });
+    model
+        .linears()
+        .forEach(
+            (module, linear) -> {
+              LoraAdapter lora = linear.lora();
+              if (lora != null) {
+                List<Columns> groups =
+                    lora.groups().stream()
+                        .map(g -> new Columns(g.firstColumn(), g.columns()))
+                        .toList();
+                modules.put(
+                    module,
+                    new LoraWeights(
+                        value(lora.a()),
+                        value(lora.b()),
+                        groups,
+                        linear.outputs(),
+                        lora.scaling(),
+                        lora.dropout()));
+              }
+            });
     Map<String, HostTensor> saved = new LinkedHashMap<>();
     for (Parameter parameter : model.parameters()) {
       if (parameter.name().startsWith("fc_norm.") || parameter.name().startsWith("head.")) {

@@ -29,7 +29,9 @@ final class Layers {
   private final Map<String, Linear> linears = new LinkedHashMap<>();
   private final Map<String, LayerNorm> norms = new LinkedHashMap<>();
 
-  /** @param trainable whether training changes the parameter of a name */
+  /**
+   * @param trainable whether training changes the parameter of a name
+   */
   Layers(WeightSource source, Initializer initializer, Predicate<String> trainable) {
     this.source = source;
     this.initializer = initializer;
@@ -123,10 +125,18 @@ final class Layers {
    * @param dropPath probability of dropping each residual branch of a sample
    */
   Variable block(Tape tape, String block, Variable x, int heads, float dropPath) {
-    Variable qkv = tape.linear(tape.layerNorm(x, norm(block + ".norm1")), linear(block + ".attn.qkv"), LinearOptions.NONE);
+    Variable qkv =
+        tape.linear(
+            tape.layerNorm(x, norm(block + ".norm1")),
+            linear(block + ".attn.qkv"),
+            LinearOptions.NONE);
     Variable attended = tape.attention(qkv, heads);
     x = tape.linear(attended, linear(block + ".attn.proj"), residual(tape, x, dropPath));
-    Variable hidden = tape.linear(tape.layerNorm(x, norm(block + ".norm2")), linear(block + ".mlp.fc1"), LinearOptions.GELU);
+    Variable hidden =
+        tape.linear(
+            tape.layerNorm(x, norm(block + ".norm2")),
+            linear(block + ".mlp.fc1"),
+            LinearOptions.GELU);
     return tape.linear(hidden, linear(block + ".mlp.fc2"), residual(tape, x, dropPath));
   }
 

@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * Which linear layers of every block get a low-rank adapter, and which parts of the merged qkv.
@@ -34,7 +35,7 @@ public record LoraTargets(List<Integer> parts, List<String> modules) {
    * @throws IllegalArgumentException naming what is not a target
    */
   public static LoraTargets parse(List<String> names) {
-    Set<Integer> parts = new java.util.TreeSet<>();
+    Set<Integer> parts = new TreeSet<>();
     Set<String> modules = new LinkedHashSet<>();
     for (String name : names) {
       String plain = name.strip();
@@ -46,11 +47,14 @@ public record LoraTargets(List<Integer> parts, List<String> modules) {
         modules.add(MODULES.get(plain));
       } else {
         throw new IllegalArgumentException(
-            "targets: \"" + plain + "\", expected some of q, k, v, qkv, proj, fc1, fc2, comma-separated");
+            "targets: \""
+                + plain
+                + "\", expected some of q, k, v, qkv, proj, fc1, fc2, comma-separated");
       }
     }
     if (parts.isEmpty() && modules.isEmpty()) {
-      throw new IllegalArgumentException("targets: none given, expected some of q, k, v, qkv, proj, fc1, fc2");
+      throw new IllegalArgumentException(
+          "targets: none given, expected some of q, k, v, qkv, proj, fc1, fc2");
     }
     return new LoraTargets(new ArrayList<>(parts), new ArrayList<>(modules));
   }

@@ -12,8 +12,8 @@ import java.util.List;
 
 /**
  * A masked autoencoder (He et al., "Masked Autoencoders Are Scalable Vision Learners", arXiv
- * 2111.06377): the encoder sees the visible patches only, a light decoder predicts the pixels of the
- * masked ones. Its encoder is a {@link VisionTransformer}'s backbone under the same names.
+ * 2111.06377): the encoder sees the visible patches only, a light decoder predicts the pixels of
+ * the masked ones. Its encoder is a {@link VisionTransformer}'s backbone under the same names.
  *
  * <p>Grey images: the encoder's patch embedding has the channels of its configuration, the decoder
  * predicts one, since equal channels have equal losses.
@@ -47,7 +47,13 @@ public final class MaskedAutoencoder {
     this.decoder = decoder;
     layers = new Layers(WeightSource.none(), initializer, name -> !name.endsWith("pos_embed"));
     int width = config.width();
-    classToken = layers.add("cls_token", () -> initializer.truncatedNormal("cls_token", width, TOKEN_DEVIATION), 1, 1, width);
+    classToken =
+        layers.add(
+            "cls_token",
+            () -> initializer.truncatedNormal("cls_token", width, TOKEN_DEVIATION),
+            1,
+            1,
+            width);
     position = fixedPosition("pos_embed", width);
     layers.addPatchEmbedding(config);
     for (int i = 0; i < config.depth(); i++) {
@@ -56,7 +62,12 @@ public final class MaskedAutoencoder {
     layers.addNorm("norm", width);
     layers.addLinear("decoder_embed", decoder.width(), width);
     maskToken =
-        layers.add("mask_token", () -> initializer.truncatedNormal("mask_token", decoder.width(), TOKEN_DEVIATION), 1, 1, decoder.width());
+        layers.add(
+            "mask_token",
+            () -> initializer.truncatedNormal("mask_token", decoder.width(), TOKEN_DEVIATION),
+            1,
+            1,
+            decoder.width());
     decoderPosition = fixedPosition("decoder_pos_embed", decoder.width());
     for (int i = 0; i < decoder.depth(); i++) {
       layers.addBlock("decoder_blocks." + i, decoder.width(), 4L * decoder.width());
@@ -78,10 +89,16 @@ public final class MaskedAutoencoder {
     return layers.parameters();
   }
 
-  /** The parameters a {@link VisionTransformer} starts from: the decoder and final norm left out. */
+  /**
+   * The parameters a {@link VisionTransformer} starts from: the decoder and final norm left out.
+   */
   public List<Parameter> backbone() {
     return parameters().stream()
-        .filter(p -> !p.name().startsWith("decoder_") && !p.name().startsWith("norm.") && !p.name().equals("mask_token"))
+        .filter(
+            p ->
+                !p.name().startsWith("decoder_")
+                    && !p.name().startsWith("norm.")
+                    && !p.name().equals("mask_token"))
         .toList();
   }
 
@@ -95,13 +112,20 @@ public final class MaskedAutoencoder {
    * @param maskedPatches [batch, m] i32: the same, counted over patches
    * @return [1], the mean squared error over the masked patches' normalised pixels
    */
-  public Variable loss(Tape tape, Variable images, Variable visible, Variable masked, Variable maskedPatches) {
-    Variable x = tape.patchEmbed(images, config.patch(), layers.linear("patch_embed.proj"), position, classToken);
+  public Variable loss(
+      Tape tape, Variable images, Variable visible, Variable masked, Variable maskedPatches) {
+    Variable x =
+        tape.patchEmbed(
+            images, config.patch(), layers.linear("patch_embed.proj"), position, classToken);
     x = tape.tokenGather(x, visible);
     for (int i = 0; i < config.depth(); i++) {
       x = layers.block(tape, "blocks." + i, x, config.heads(), 0);
     }
-    x = tape.linear(tape.layerNorm(x, layers.norm("norm")), layers.linear("decoder_embed"), LinearOptions.NONE);
+    x =
+        tape.linear(
+            tape.layerNorm(x, layers.norm("norm")),
+            layers.linear("decoder_embed"),
+            LinearOptions.NONE);
     x = tape.tokenScatter(x, visible, config.tokens(), maskToken, decoderPosition);
     for (int i = 0; i < decoder.depth(); i++) {
       x = layers.block(tape, "decoder_blocks." + i, x, decoder.heads(), 0);

@@ -15,8 +15,8 @@ import java.util.Map;
 import java.util.function.Predicate;
 
 /**
- * A vision transformer's weights on disk, with an adapter's or without, and the models made from them.
- * Models read the file as long as they live: close it after them.
+ * A vision transformer's weights on disk, with an adapter's or without, and the models made from
+ * them. Models read the file as long as they live: close it after them.
  */
 public final class ModelFile implements AutoCloseable {
   /** The study's alpha, for its checkpoints do not say it. */
@@ -63,7 +63,12 @@ public final class ModelFile implements AutoCloseable {
         tensors.remove(module + ".lora_B");
       }
       if (!unmerged.isEmpty()) {
-        notes.add(unmerged.size() + " LoRA layers found in " + weights + ", taken with alpha " + (int) STUDY_ALPHA);
+        notes.add(
+            unmerged.size()
+                + " LoRA layers found in "
+                + weights
+                + ", taken with alpha "
+                + (int) STUDY_ALPHA);
       }
       return new ModelFile(checkpoint, weights.toString(), unmerged, tensors, notes);
     } catch (Throwable e) {
@@ -82,12 +87,16 @@ public final class ModelFile implements AutoCloseable {
     WeightSource source = source();
     if (!source.has("head.weight") || !source.has("fc_norm.weight")) {
       throw new WeightsException(
-          source.origin() + ": no " + (source.has("head.weight") ? "fc_norm" : "head")
-              + ", so it predicts nothing yet: train it first, or pass the adapter that was trained");
+          source.origin()
+              + ": no "
+              + (source.has("head.weight") ? "fc_norm" : "head")
+              + ", so it predicts nothing yet: train it first, or pass the adapter that was"
+              + " trained");
     }
     HostTensor head = source.find("head.weight");
     if (head.rank() != 2 || head.size(0) < 1) {
-      throw new WeightsException(source.origin() + ": head.weight is " + head.shape() + ", expected [labels, width]");
+      throw new WeightsException(
+          source.origin() + ": head.weight is " + head.shape() + ", expected [labels, width]");
     }
     VisionTransformer model =
         new VisionTransformer(
@@ -116,7 +125,11 @@ public final class ModelFile implements AutoCloseable {
     VitConfig config = VitReader.config(source, heads);
     VisionTransformer model =
         new VisionTransformer(
-            imageSize > 0 ? config.withImageSize(imageSize) : config, labels, source, initializer, trainable);
+            imageSize > 0 ? config.withImageSize(imageSize) : config,
+            labels,
+            source,
+            initializer,
+            trainable);
     notes.addAll(source.notes());
     return model;
   }

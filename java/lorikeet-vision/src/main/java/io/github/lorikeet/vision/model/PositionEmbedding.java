@@ -10,9 +10,9 @@ public final class PositionEmbedding {
   private PositionEmbedding() {}
 
   /**
-   * Resizes a learned position embedding from one square grid to another, bicubically with half-pixel
-   * centres and edges repeated (PyTorch's {@code align_corners=False}); leading tokens that stand for
-   * no patch, such as the class token, are kept as they are.
+   * Resizes a learned position embedding from one square grid to another, bicubically with
+   * half-pixel centres and edges repeated (PyTorch's {@code align_corners=False}); leading tokens
+   * that stand for no patch, such as the class token, are kept as they are.
    *
    * @param embedding rows [leading + from * from, width]
    * @return rows [leading + to * to, width]

@@ -17,9 +17,9 @@ import java.util.Map;
 import java.util.function.Predicate;
 
 /**
- * A vision transformer (Dosovitskiy et al., arXiv 2010.11929) for classification, shaped and named as
- * timm's: patch embedding, pre-norm blocks, the mean over the patch tokens, {@code fc_norm}, {@code
- * head}.
+ * A vision transformer (Dosovitskiy et al., arXiv 2010.11929) for classification, shaped and named
+ * as timm's: patch embedding, pre-norm blocks, the mean over the patch tokens, {@code fc_norm},
+ * {@code head}.
  */
 public final class VisionTransformer {
   /** Standard deviation of a new head's weight: so small that training starts at even odds. */
@@ -35,8 +35,8 @@ public final class VisionTransformer {
   private final Parameter classToken;
 
   /**
-   * Takes the source's tensors; a missing or otherwise shaped head and a missing {@code fc_norm} start
-   * anew. A position embedding of another grid is resized.
+   * Takes the source's tensors; a missing or otherwise shaped head and a missing {@code fc_norm}
+   * start anew. A position embedding of another grid is resized.
    *
    * @param labels logits an image
    * @param trainable whether training changes the parameter of a name, adapters' included
@@ -55,7 +55,12 @@ public final class VisionTransformer {
     int width = config.width();
     classToken =
         config.classToken()
-            ? layers.add("cls_token", () -> initializer.truncatedNormal("cls_token", width, EMBEDDING_DEVIATION), 1, 1, width)
+            ? layers.add(
+                "cls_token",
+                () -> initializer.truncatedNormal("cls_token", width, EMBEDDING_DEVIATION),
+                1,
+                1,
+                width)
             : null;
     position = layers.add("pos_embed", position(source));
     layers.addPatchEmbedding(config);
@@ -69,7 +74,9 @@ public final class VisionTransformer {
             "head.weight",
             source.orRestart(
                 "head.weight",
-                () -> initializer.truncatedNormal("head.weight", (long) labels * width, HEAD_DEVIATION),
+                () ->
+                    initializer.truncatedNormal(
+                        "head.weight", (long) labels * width, HEAD_DEVIATION),
                 labels,
                 width)),
         layers.add("head.bias", source.orRestart("head.bias", () -> new float[labels], labels)));
@@ -80,7 +87,9 @@ public final class VisionTransformer {
     if (!source.has("pos_embed")) {
       return source.orStart(
           "pos_embed",
-          () -> initializer.truncatedNormal("pos_embed", (long) config.tokens() * width, EMBEDDING_DEVIATION),
+          () ->
+              initializer.truncatedNormal(
+                  "pos_embed", (long) config.tokens() * width, EMBEDDING_DEVIATION),
           1,
           config.tokens(),
           width);
@@ -92,9 +101,18 @@ public final class VisionTransformer {
     }
     source.use(
         "pos_embed",
-        "pos_embed resized from " + from + "x" + from + " to " + config.grid() + "x" + config.grid() + " patches");
+        "pos_embed resized from "
+            + from
+            + "x"
+            + from
+            + " to "
+            + config.grid()
+            + "x"
+            + config.grid()
+            + " patches");
     return HostTensor.of(
-        PositionEmbedding.resize(given.toFloats(), width, config.leadingTokens(), from, config.grid()),
+        PositionEmbedding.resize(
+            given.toFloats(), width, config.leadingTokens(), from, config.grid()),
         1,
         config.tokens(),
         width);
@@ -120,8 +138,8 @@ public final class VisionTransformer {
   }
 
   /**
-   * Gives every block's targets new adapters: A uniform in ±1/sqrt(inputs), B zero, so that the model's
-   * outputs are unchanged.
+   * Gives every block's targets new adapters: A uniform in ±1/sqrt(inputs), B zero, so that the
+   * model's outputs are unchanged.
    */
   public void attachLora(LoraTargets targets, int rank, double alpha, float dropout) {
     for (int i = 0; i < config.depth(); i++) {
@@ -139,11 +157,13 @@ public final class VisionTransformer {
     }
   }
 
-  private void attachNew(String module, List<Lora.Group> groups, int rank, double alpha, float dropout) {
+  private void attachNew(
+      String module, List<Lora.Group> groups, int rank, double alpha, float dropout) {
     Linear linear = layers.linear(module);
     long most = Math.min(linear.inputs(), linear.outputs());
     if (rank < 1 || rank > most) {
-      throw new IllegalArgumentException("rank " + rank + ": expected 1 to " + most + " for " + module);
+      throw new IllegalArgumentException(
+          "rank " + rank + ": expected 1 to " + most + " for " + module);
     }
     long rows = (long) groups.size() * rank;
     long columns = groups.stream().mapToLong(Lora.Group::columns).sum();
@@ -189,12 +209,14 @@ public final class VisionTransformer {
    */
   public Variable forward(Tape tape, Variable images, float dropPath) {
     Variable x =
-        tape.patchEmbed(images, config.patch(), layers.linear("patch_embed.proj"), position, classToken);
+        tape.patchEmbed(
+            images, config.patch(), layers.linear("patch_embed.proj"), position, classToken);
     for (int i = 0; i < config.depth(); i++) {
       float drop = config.depth() == 1 ? 0 : dropPath * i / (config.depth() - 1);
       x = layers.block(tape, "blocks." + i, x, config.heads(), drop);
     }
-    Variable pooled = tape.layerNorm(tape.meanPool(x, config.leadingTokens()), layers.norm("fc_norm"));
+    Variable pooled =
+        tape.layerNorm(tape.meanPool(x, config.leadingTokens()), layers.norm("fc_norm"));
     return tape.linear(pooled, layers.linear("head"), LinearOptions.NONE);
   }
 }

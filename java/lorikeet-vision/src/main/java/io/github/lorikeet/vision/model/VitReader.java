@@ -23,7 +23,10 @@ public final class VitReader {
     int patch = Math.toIntExact(projection.size(2));
     if (channels != 1 && channels != 3) {
       throw new WeightsException(
-          source.origin() + ": patch_embed.proj.weight is " + projection.shape() + ", expected 1 or 3 channels");
+          source.origin()
+              + ": patch_embed.proj.weight is "
+              + projection.shape()
+              + ", expected 1 or 3 channels");
     }
     int depth = 0;
     while (source.has("blocks." + depth + ".attn.qkv.weight")) {
@@ -32,7 +35,10 @@ public final class VitReader {
     HostTensor fc1 = source.find("blocks.0.mlp.fc1.weight");
     if (fc1.rank() != 2) {
       throw new WeightsException(
-          source.origin() + ": blocks.0.mlp.fc1.weight is " + fc1.shape() + ", expected [hidden, width]");
+          source.origin()
+              + ": blocks.0.mlp.fc1.weight is "
+              + fc1.shape()
+              + ", expected [hidden, width]");
     }
     return new VitConfig(
         imageSize(source),
@@ -48,14 +54,19 @@ public final class VitReader {
   /** Pixels a side of the images the weights were made for. */
   static int imageSize(WeightSource source) {
     HostTensor projection = projection(source);
-    return Math.multiplyExact(grid(source, source.has("cls_token") ? 1 : 0), (int) projection.size(2));
+    return Math.multiplyExact(
+        grid(source, source.has("cls_token") ? 1 : 0), (int) projection.size(2));
   }
 
   private static HostTensor projection(WeightSource source) {
     HostTensor projection = source.find("patch_embed.proj.weight");
-    if (projection.rank() != 4 || projection.size(2) != projection.size(3) || projection.elements() == 0) {
+    if (projection.rank() != 4
+        || projection.size(2) != projection.size(3)
+        || projection.elements() == 0) {
       throw new WeightsException(
-          source.origin() + ": patch_embed.proj.weight is " + projection.shape()
+          source.origin()
+              + ": patch_embed.proj.weight is "
+              + projection.shape()
               + ", expected [width, channels, patch, patch]");
     }
     return projection;
@@ -64,7 +75,11 @@ public final class VitReader {
   private static int heads(WeightSource source, int width) {
     if (width % HEAD_WIDTH != 0) {
       throw new WeightsException(
-          source.origin() + ": width " + width + " is no multiple of " + HEAD_WIDTH
+          source.origin()
+              + ": width "
+              + width
+              + " is no multiple of "
+              + HEAD_WIDTH
               + ", so the number of attention heads cannot be told from the weights: pass --heads");
     }
     return width / HEAD_WIDTH;
@@ -75,10 +90,17 @@ public final class VitReader {
     HostTensor position = source.find("pos_embed");
     long patches = position.rank() == 3 ? position.size(1) - leading : -1;
     int grid = (int) Math.round(Math.sqrt(Math.max(patches, 0)));
-    if (position.rank() != 3 || position.size(0) != 1 || grid < 1 || (long) grid * grid != patches) {
+    if (position.rank() != 3
+        || position.size(0) != 1
+        || grid < 1
+        || (long) grid * grid != patches) {
       throw new WeightsException(
-          source.origin() + ": pos_embed is " + position.shape() + ", expected [1, "
-              + (leading > 0 ? "1 + " : "") + "a square number of patches, width]");
+          source.origin()
+              + ": pos_embed is "
+              + position.shape()
+              + ", expected [1, "
+              + (leading > 0 ? "1 + " : "")
+              + "a square number of patches, width]");
     }
     return grid;
   }

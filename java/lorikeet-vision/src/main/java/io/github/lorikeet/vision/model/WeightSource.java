@@ -54,7 +54,10 @@ public final class WeightSource {
     HostTensor tensor = tensors.get(name);
     if (tensor == null) {
       throw new WeightsException(
-          origin + ": no tensor " + name + ", expected the weights of a vision transformer under timm's names");
+          origin
+              + ": no tensor "
+              + name
+              + ", expected the weights of a vision transformer under timm's names");
     }
     return tensor;
   }
@@ -68,7 +71,13 @@ public final class WeightSource {
     HostTensor tensor = find(name);
     if (!Arrays.equals(tensor.sizes(), sizes)) {
       throw new WeightsException(
-          origin + ": " + name + " is " + tensor.shape() + ", expected sizes " + Arrays.toString(sizes));
+          origin
+              + ": "
+              + name
+              + " is "
+              + tensor.shape()
+              + ", expected sizes "
+              + Arrays.toString(sizes));
     }
     used.add(name);
     return tensor.f32();
@@ -83,7 +92,12 @@ public final class WeightSource {
   public HostTensor orRestart(String name, Supplier<float[]> start, long... sizes) {
     if (has(name) && !Arrays.equals(find(name).sizes(), sizes)) {
       used.add(name);
-      notes.add(name + " is " + find(name).shape() + ", dropped for one of sizes " + Arrays.toString(sizes));
+      notes.add(
+          name
+              + " is "
+              + find(name).shape()
+              + ", dropped for one of sizes "
+              + Arrays.toString(sizes));
       return start(name, start, sizes);
     }
     return orStart(name, start, sizes);

@@ -11,8 +11,8 @@ import io.github.lorikeet.vision.model.VisionTransformer;
 import java.util.function.IntConsumer;
 
 /**
- * A model's logits for lists of images. An image's logits do not depend on the batch it is in. The tape
- * is to be part of a memory plan, alone or beside a training tape.
+ * A model's logits for lists of images. An image's logits do not depend on the batch it is in. The
+ * tape is to be part of a memory plan, alone or beside a training tape.
  */
 public final class Evaluator implements AutoCloseable {
   private final int batch;
@@ -21,7 +21,9 @@ public final class Evaluator implements AutoCloseable {
   private final HostBatch inputs;
   private final Variable logits;
 
-  /** @param batch images a forward pass */
+  /**
+   * @param batch images a forward pass
+   */
   public Evaluator(Device device, VisionTransformer model, int batch) {
     this.batch = batch;
     labels = model.labels();
@@ -39,7 +41,9 @@ public final class Evaluator implements AutoCloseable {
     return run(loader, done -> {});
   }
 
-  /** @param progress told the images done after every batch */
+  /**
+   * @param progress told the images done after every batch
+   */
   public Scores run(ImageLoader loader, IntConsumer progress) throws InterruptedException {
     int images = loader.list().size();
     float[] all = new float[Math.multiplyExact(images, labels)];

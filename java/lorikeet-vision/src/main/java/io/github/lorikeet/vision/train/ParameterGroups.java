@@ -17,8 +17,8 @@ public final class ParameterGroups {
 
   /**
    * Sets each parameter's weight decay (none for vectors and embeddings) and learning-rate scale:
-   * {@code layerDecay^(depth + 1 - i)}, where i is 0 for the embeddings, n + 1 for block n, and depth +
-   * 1 for the rest (Clark et al., "ELECTRA", arXiv 2003.10555).
+   * {@code layerDecay^(depth + 1 - i)}, where i is 0 for the embeddings, n + 1 for block n, and
+   * depth + 1 for the rest (Clark et al., "ELECTRA", arXiv 2003.10555).
    *
    * @param depth blocks of the model
    * @param layerDecay 1 for none

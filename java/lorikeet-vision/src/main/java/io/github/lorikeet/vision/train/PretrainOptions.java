@@ -31,11 +31,22 @@ public record PretrainOptions(
 
   public PretrainOptions {
     if (!(maskRatio > 0 && maskRatio < 1)) {
-      throw new IllegalArgumentException("mask " + maskRatio + ": expected more than 0, less than 1");
-    }
-    if (!(learningRate > 0) || epochs < 1 || batch < 1 || !(warmupEpochs >= 0 && warmupEpochs < epochs)) {
       throw new IllegalArgumentException(
-          "lr " + learningRate + ", epochs " + epochs + ", batch " + batch + ", warmup " + warmupEpochs
+          "mask " + maskRatio + ": expected more than 0, less than 1");
+    }
+    if (!(learningRate > 0)
+        || epochs < 1
+        || batch < 1
+        || !(warmupEpochs >= 0 && warmupEpochs < epochs)) {
+      throw new IllegalArgumentException(
+          "lr "
+              + learningRate
+              + ", epochs "
+              + epochs
+              + ", batch "
+              + batch
+              + ", warmup "
+              + warmupEpochs
               + ": expected all above 0, and a warm-up of less than the epochs");
     }
   }

@@ -42,7 +42,11 @@ public final class Pretrainer implements AutoCloseable {
     masked = (int) Math.round(patches * options.maskRatio());
     if (masked < 1 || masked >= patches) {
       throw new IllegalArgumentException(
-          "mask " + options.maskRatio() + " of " + patches + " patches: expected to mask one and to leave one");
+          "mask "
+              + options.maskRatio()
+              + " of "
+              + patches
+              + " patches: expected to mask one and to leave one");
     }
     ParameterGroups.apply(model.parameters(), model.config().depth(), options.weightDecay(), 1);
     tape = new Tape(device, true, options.seed());
@@ -62,12 +66,13 @@ public final class Pretrainer implements AutoCloseable {
   }
 
   /**
-   * Trains to the end, or until the listener asks to stop; the model's parameters hold the last values
-   * then. Once a pretrainer.
+   * Trains to the end, or until the listener asks to stop; the model's parameters hold the last
+   * values then. Once a pretrainer.
    *
    * @throws TrainingException if the loss stops being a number
    */
-  public List<EpochResult> train(ImageLoader images, TrainListener listener) throws InterruptedException {
+  public List<EpochResult> train(ImageLoader images, TrainListener listener)
+      throws InterruptedException {
     plan.allocate();
     List<EpochResult> results = new ArrayList<>();
     for (int epoch = 0; epoch < options.epochs() && !listener.stopRequested(); epoch++) {
@@ -84,7 +89,8 @@ public final class Pretrainer implements AutoCloseable {
     long waiting = 0;
     double lossSum = 0;
     double learningRate = 0;
-    try (Batches batches = images.training(options.batch(), options.augment(), options.seed(), epoch)) {
+    try (Batches batches =
+        images.training(options.batch(), options.augment(), options.seed(), epoch)) {
       for (int update = 0; update < batches.count(); update++) {
         long before = System.nanoTime();
         inputs.fill(batches);
@@ -95,13 +101,23 @@ public final class Pretrainer implements AutoCloseable {
         double value = loss.tensor().download()[0];
         if (!Double.isFinite(value)) {
           throw new TrainingException(
-              "the loss became " + value + " in epoch " + (epoch + 1) + ", at a learning rate of "
-                  + learningRate + ": try a lower --lr");
+              "the loss became "
+                  + value
+                  + " in epoch "
+                  + (epoch + 1)
+                  + ", at a learning rate of "
+                  + learningRate
+                  + ": try a lower --lr");
         }
         optimizer.step((float) learningRate);
         lossSum += value;
         double seconds = (System.nanoTime() - start) / 1e9;
-        listener.onUpdate(epoch + 1, update + 1, batches.count(), value, (update + 1) * options.batch() / seconds);
+        listener.onUpdate(
+            epoch + 1,
+            update + 1,
+            batches.count(),
+            value,
+            (update + 1) * options.batch() / seconds);
       }
       return new EpochResult(
           epoch + 1,
@@ -125,7 +141,8 @@ public final class Pretrainer implements AutoCloseable {
     int[] hiddenPatches = new int[batch * masked];
     for (int i = 0; i < batch; i++) {
       int image = batches.index(update * batch + i);
-      int[] order = new CounterRandom(options.seed(), epoch, image, Purpose.MASK).permutation(patches);
+      int[] order =
+          new CounterRandom(options.seed(), epoch, image, Purpose.MASK).permutation(patches);
       Arrays.sort(order, 0, masked);
       Arrays.sort(order, masked, patches);
       for (int j = 0; j < patches; j++) {

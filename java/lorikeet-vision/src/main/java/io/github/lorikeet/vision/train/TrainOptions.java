@@ -23,7 +23,8 @@ import io.github.lorikeet.vision.image.Augment;
  * @param clip largest gradient norm, 0 for no clipping
  * @param augment random views of the training images
  * @param seed of every random choice
- * @param evaluateEvery epochs between looks at the validation list; the last epoch is always looked at
+ * @param evaluateEvery epochs between looks at the validation list; the last epoch is always looked
+ *     at
  */
 public record TrainOptions(
     OptimizerKind optimizer,
@@ -52,11 +53,16 @@ public record TrainOptions(
   public TrainOptions {
     check(learningRate > 0 && Double.isFinite(learningRate), "lr", learningRate, "more than 0");
     check(epochs >= 1, "epochs", epochs, "1 or more");
-    check(warmupEpochs >= 0 && warmupEpochs < epochs, "warmup", warmupEpochs, "0 to less than the epochs");
+    check(
+        warmupEpochs >= 0 && warmupEpochs < epochs,
+        "warmup",
+        warmupEpochs,
+        "0 to less than the epochs");
     check(batch >= 1, "batch", batch, "1 or more");
     check(accumulate >= 1, "accumulate", accumulate, "1 or more");
     check(dropPath >= 0 && dropPath < 1, "drop-path", dropPath, "0 to less than 1");
-    check(weightDecay >= 0 && Double.isFinite(weightDecay), "weight-decay", weightDecay, "0 or more");
+    check(
+        weightDecay >= 0 && Double.isFinite(weightDecay), "weight-decay", weightDecay, "0 or more");
     check(layerDecay > 0 && layerDecay <= 1, "layer-decay", layerDecay, "more than 0, at most 1");
     check(clip >= 0 && Double.isFinite(clip), "clip", clip, "0 or more");
     check(evaluateEvery >= 1, "evaluate-every", evaluateEvery, "1 or more");
@@ -65,21 +71,52 @@ public record TrainOptions(
   private static void check(boolean right, String name, double value, String expected) {
     if (!right) {
       throw new IllegalArgumentException(
-          name + " " + (value == Math.rint(value) && Math.abs(value) < 1e9 ? String.valueOf((long) value) : String.valueOf(value))
-              + ": expected " + expected);
+          name
+              + " "
+              + (value == Math.rint(value) && Math.abs(value) < 1e9
+                  ? String.valueOf((long) value)
+                  : String.valueOf(value))
+              + ": expected "
+              + expected);
     }
   }
 
   /** Plain SGD with momentum, as the study trains models that start from MRM. */
-  public static TrainOptions sgd(double learningRate, double warmupEpochs, int epochs, int batch, Augment augment, long seed) {
+  public static TrainOptions sgd(
+      double learningRate, double warmupEpochs, int epochs, int batch, Augment augment, long seed) {
     return new TrainOptions(
-        OptimizerKind.SGD, learningRate, MINIMUM_LEARNING_RATE, warmupEpochs, epochs, batch, 1, 0, 0, 1, 0, augment, seed, 1);
+        OptimizerKind.SGD,
+        learningRate,
+        MINIMUM_LEARNING_RATE,
+        warmupEpochs,
+        epochs,
+        batch,
+        1,
+        0,
+        0,
+        1,
+        0,
+        augment,
+        seed,
+        1);
   }
 
   public TrainOptions withEvaluateEvery(int epochs) {
     return new TrainOptions(
-        optimizer, learningRate, minimumLearningRate, warmupEpochs, this.epochs, batch, accumulate, dropPath,
-        weightDecay, layerDecay, clip, augment, seed, epochs);
+        optimizer,
+        learningRate,
+        minimumLearningRate,
+        warmupEpochs,
+        this.epochs,
+        batch,
+        accumulate,
+        dropPath,
+        weightDecay,
+        layerDecay,
+        clip,
+        augment,
+        seed,
+        epochs);
   }
 
   public Schedule schedule() {
@@ -87,7 +124,8 @@ public record TrainOptions(
   }
 
   Optimizer newOptimizer() {
-    Optimizer made = optimizer == OptimizerKind.SGD ? new Sgd(0.9f) : new AdamW(0.9f, 0.999f, 1e-8f);
+    Optimizer made =
+        optimizer == OptimizerKind.SGD ? new Sgd(0.9f) : new AdamW(0.9f, 0.999f, 1e-8f);
     return clip > 0 ? made.clipGradientNorm((float) clip) : made;
   }
 }

@@ -19,13 +19,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Trains a vision transformer's trainable parameters as a classifier with binary cross-entropy, looks
- * at a validation list, and keeps the values that were best there, as "Less Could Be Better" (arXiv
- * 2401.12215) does.
+ * Trains a vision transformer's trainable parameters as a classifier with binary cross-entropy,
+ * looks at a validation list, and keeps the values that were best there, as "Less Could Be Better"
+ * (arXiv 2401.12215) does.
  *
- * <p>One step, from here to the kernels: {@link #update} fills the tape's inputs and runs it; {@link
- * Tape#run} walks the calls that {@link VisionTransformer#forward} and the backward pass recorded; each
- * is one {@link io.github.lorikeet.core.Kernels} method, which is one native function.
+ * <p>One step, from here to the kernels: {@link #update} fills the tape's inputs and runs it;
+ * {@link Tape#run} walks the calls that {@link VisionTransformer#forward} and the backward pass
+ * recorded; each is one {@link io.github.lorikeet.core.Kernels} method, which is one native
+ * function.
  */
 public final class Trainer implements AutoCloseable {
   private final Device device;
@@ -64,19 +65,22 @@ public final class Trainer implements AutoCloseable {
     return plan;
   }
 
-  /** The epoch, counted from 1, whose values the model has after training; 0 before the first look. */
+  /**
+   * The epoch, counted from 1, whose values the model has after training; 0 before the first look.
+   */
   public int bestEpoch() {
     return bestEpoch;
   }
 
   /**
-   * Trains to the end, or until the listener asks to stop; the model's parameters hold the best values
-   * then. Once a trainer.
+   * Trains to the end, or until the listener asks to stop; the model's parameters hold the best
+   * values then. Once a trainer.
    *
    * @throws IllegalArgumentException if the lists do not fit the model or the batch
    * @throws TrainingException if the loss stops being a number
    */
-  public List<EpochResult> train(ImageLoader training, ImageLoader validation, TrainListener listener)
+  public List<EpochResult> train(
+      ImageLoader training, ImageLoader validation, TrainListener listener)
       throws InterruptedException {
     check(training);
     check(validation);
@@ -107,7 +111,12 @@ public final class Trainer implements AutoCloseable {
   private int updates(int batches) {
     if (batches < options.accumulate()) {
       throw new IllegalArgumentException(
-          "accumulate " + options.accumulate() + ": an epoch has only " + batches + " batches of " + options.batch());
+          "accumulate "
+              + options.accumulate()
+              + ": an epoch has only "
+              + batches
+              + " batches of "
+              + options.batch());
     }
     return batches / options.accumulate();
   }
@@ -115,7 +124,8 @@ public final class Trainer implements AutoCloseable {
   private Passage trainEpoch(int epoch, ImageLoader loader, TrainListener listener)
       throws InterruptedException {
     Passage passage = new Passage();
-    try (Batches batches = loader.training(options.batch(), options.augment(), options.seed(), epoch)) {
+    try (Batches batches =
+        loader.training(options.batch(), options.augment(), options.seed(), epoch)) {
       int updates = updates(batches.count());
       for (int update = 0; update < updates; update++) {
         if (listener.stopRequested()) {
@@ -127,8 +137,15 @@ public final class Trainer implements AutoCloseable {
         double loss = update(batches, passage);
         if (!Double.isFinite(loss)) {
           throw new TrainingException(
-              "the loss became " + loss + " in epoch " + (epoch + 1) + ", update " + (update + 1)
-                  + ", at a learning rate of " + passage.learningRate + ": try a lower --lr or --clip 1");
+              "the loss became "
+                  + loss
+                  + " in epoch "
+                  + (epoch + 1)
+                  + ", update "
+                  + (update + 1)
+                  + ", at a learning rate of "
+                  + passage.learningRate
+                  + ": try a lower --lr or --clip 1");
         }
         passage.lossSum += loss;
         passage.updates++;
@@ -139,7 +156,9 @@ public final class Trainer implements AutoCloseable {
     return passage;
   }
 
-  /** One update of the parameters: the gradient of {@code accumulate} batches, then the optimiser. */
+  /**
+   * One update of the parameters: the gradient of {@code accumulate} batches, then the optimiser.
+   */
   private double update(Batches batches, Passage passage) throws InterruptedException {
     double sum = 0;
     for (int pass = 0; pass < options.accumulate(); pass++) {

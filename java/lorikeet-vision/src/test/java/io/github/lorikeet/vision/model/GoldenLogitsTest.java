@@ -35,7 +35,8 @@ class GoldenLogitsTest {
     Map<String, byte[]> images = Goldens.images(recipe);
     List<String> names = new ArrayList<>(images.keySet());
     try (ModelFile file =
-            ModelFile.open(Goldens.file("vit/" + weights), adapted ? Goldens.file("vit/peft_r4") : null);
+            ModelFile.open(
+                Goldens.file("vit/" + weights), adapted ? Goldens.file("vit/peft_r4") : null);
         Device device = Device.open("cpu", 2)) {
       VisionTransformer model = file.classifier(2);
       Tape tape = new Tape(device, false);
@@ -47,7 +48,9 @@ class GoldenLogitsTest {
         tape.run(0, false);
         float[] actual = logits.tensor().download();
         JsonTree expected =
-            JsonTree.read(Goldens.file("vit/logits.json")).get("logits").get(recipe + (adapted ? "+peft_r4" : ""));
+            JsonTree.read(Goldens.file("vit/logits.json"))
+                .get("logits")
+                .get(recipe + (adapted ? "+peft_r4" : ""));
         for (int i = 0; i < names.size(); i++) {
           JsonTree row = expected.get(Goldens.IMAGES.indexOf(names.get(i)));
           for (int l = 0; l < 2; l++) {
@@ -60,7 +63,8 @@ class GoldenLogitsTest {
     }
   }
 
-  private static float[] normalized(Map<String, byte[]> images, List<String> names, Preprocess preprocess) {
+  private static float[] normalized(
+      Map<String, byte[]> images, List<String> names, Preprocess preprocess) {
     float[] all = new float[names.size() * SIZE * SIZE];
     float[] one = new float[SIZE * SIZE];
     for (int i = 0; i < names.size(); i++) {

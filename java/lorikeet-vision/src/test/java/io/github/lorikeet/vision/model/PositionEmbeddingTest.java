@@ -29,12 +29,11 @@ class PositionEmbeddingTest {
   }
 
   /**
-   * Doubling 2 to 4 along one axis: output centre x maps to (x + 0.5)/2 - 0.5 = -0.25, 0.25, 0.75, 1.25.
-   * With a = -0.75 the weights at a fraction t = 0.25 of taps -1, 0, 1, 2 are
-   * k(1.25) = -0.10546875, k(0.25) = 0.87890625, k(0.75) = 0.26171875, k(1.75) = -0.03515625.
-   * At 0.25 the taps are 0, 0, 1, 1 after clamping (values v0, v0, v1, v1): v0 (0.7734375) + v1
-   * (0.2265625). At -0.25 = -1 + 0.75: taps -2, -1, 0, 1 clamp to 0, 0, 0, 1: v1's weight is
-   * k(1.25) = -0.10546875.
+   * Doubling 2 to 4 along one axis: output centre x maps to (x + 0.5)/2 - 0.5 = -0.25, 0.25, 0.75,
+   * 1.25. With a = -0.75 the weights at a fraction t = 0.25 of taps -1, 0, 1, 2 are k(1.25) =
+   * -0.10546875, k(0.25) = 0.87890625, k(0.75) = 0.26171875, k(1.75) = -0.03515625. At 0.25 the
+   * taps are 0, 0, 1, 1 after clamping (values v0, v0, v1, v1): v0 (0.7734375) + v1 (0.2265625). At
+   * -0.25 = -1 + 0.75: taps -2, -1, 0, 1 clamp to 0, 0, 0, 1: v1's weight is k(1.25) = -0.10546875.
    */
   @Test
   void doublesByKeysCubic() {

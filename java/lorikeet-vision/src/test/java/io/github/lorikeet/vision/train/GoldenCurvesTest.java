@@ -22,7 +22,6 @@ import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.model.VitReader;
 import io.github.lorikeet.vision.model.WeightSource;
 import io.github.lorikeet.vision.weights.Checkpoint;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,7 +40,10 @@ class GoldenCurvesTest {
   void lossesFollowTheCurve(String name) {
     JsonTree curves = JsonTree.read(Goldens.file("train/curves.json"));
     JsonTree run = curves.get("runs").get(name);
-    float[][] images = Goldens.allImages("mrm").values().stream().map(GoldenCurvesTest::normalized).toArray(float[][]::new);
+    float[][] images =
+        Goldens.allImages("mrm").values().stream()
+            .map(GoldenCurvesTest::normalized)
+            .toArray(float[][]::new);
     try (Checkpoint weights = Checkpoint.open(Goldens.file("vit/vit.safetensors"));
         Checkpoint start = Checkpoint.open(Goldens.file("train/init.safetensors"));
         Device device = Device.open("cpu", 2)) {
@@ -82,7 +84,11 @@ class GoldenCurvesTest {
     WeightSource source = new WeightSource("golden", tensors);
     VisionTransformer model =
         new VisionTransformer(
-            VitReader.config(source, 2), LABELS, source, new Initializer(0), TrainMode.LORA::trains);
+            VitReader.config(source, 2),
+            LABELS,
+            source,
+            new Initializer(0),
+            TrainMode.LORA::trains);
     long width = model.config().width();
     for (int i = 0; i < model.config().depth(); i++) {
       String module = "blocks." + i + ".attn.qkv";

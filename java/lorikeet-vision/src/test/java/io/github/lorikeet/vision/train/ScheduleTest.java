@@ -20,7 +20,8 @@ class ScheduleTest {
   @Test
   void fallsAlongHalfACosine() {
     // A quarter of the way down: minimum + (peak - minimum) * (1 + cos(pi/4)) / 2.
-    assertThat(schedule.learningRate(10)).isCloseTo(0.1 + 0.1 * (1 + Math.sqrt(0.5)) / 2, within(1e-12));
+    assertThat(schedule.learningRate(10))
+        .isCloseTo(0.1 + 0.1 * (1 + Math.sqrt(0.5)) / 2, within(1e-12));
     assertThat(schedule.learningRate(15)).isCloseTo(0.15, within(1e-12));
     assertThat(schedule.learningRate(25)).isCloseTo(0.1, within(1e-12));
   }

@@ -42,7 +42,8 @@ class TrainerTest {
     try (Device device = Device.open("cpu", 2);
         ImageLoader loader = SmallStudy.loader(list, 2)) {
       List<Long> allocations = new ArrayList<>();
-      try (Trainer trainer = new Trainer(device, SmallStudy.model(mode), SmallStudy.options(0.01, 3))) {
+      try (Trainer trainer =
+          new Trainer(device, SmallStudy.model(mode), SmallStudy.options(0.01, 3))) {
         assertThat(device.memory().peakBytes()).as("before allocating").isZero();
         trainer.train(
             loader,

@@ -27,8 +27,7 @@ class HostileWeightsTest {
   private static final int MUTATIONS = 1000;
   private static final long MAX_CPU_NANOSECONDS = 2_000_000_000L;
   private static final long EXTRA_BYTES = 64L << 20;
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   @TempDir Path folder;
 
@@ -60,9 +59,7 @@ class HostileWeightsTest {
     } catch (RuntimeException | Error e) {
       throw new AssertionError(what, e);
     }
-    assertThat(THREADS.getCurrentThreadCpuTime() - begin)
-        .as(what)
-        .isLessThan(MAX_CPU_NANOSECONDS);
+    assertThat(THREADS.getCurrentThreadCpuTime() - begin).as(what).isLessThan(MAX_CPU_NANOSECONDS);
     assertThat(THREADS.getCurrentThreadAllocatedBytes() - bytes)
         .as(what)
         .isLessThan(size + EXTRA_BYTES);
@@ -137,8 +134,7 @@ class HostileWeightsTest {
 
   @Test
   void mutatedSafetensors() throws IOException {
-    byte[] golden =
-        Files.readAllBytes(Goldens.file("vit/peft_r4/adapter_model.safetensors"));
+    byte[] golden = Files.readAllBytes(Goldens.file("vit/peft_r4/adapter_model.safetensors"));
     int header = 8 + 840;
     Path path = folder.resolve("hostile.safetensors");
     int refused = 0;
@@ -240,7 +236,9 @@ class HostileWeightsTest {
     Path path = folder.resolve("adapter_config.json");
     StringBuilder patterns = new StringBuilder();
     for (int i = 0; i < 450; i++) {
-      patterns.append(i == 0 ? "" : ",").append("\"0%sx%d\":1".formatted("(.*|.*)*".repeat(118), i));
+      patterns
+          .append(i == 0 ? "" : ",")
+          .append("\"0%sx%d\":1".formatted("(.*|.*)*".repeat(118), i));
     }
     Files.writeString(
         path,
@@ -257,8 +255,7 @@ class HostileWeightsTest {
   void readingDoesNotCopy() throws IOException {
     int floats = 8 << 20;
     Path safetensors = folder.resolve("large.safetensors");
-    SafetensorsWriter.write(
-        safetensors, Map.of("w", HostTensor.of(new float[floats], floats)));
+    SafetensorsWriter.write(safetensors, Map.of("w", HostTensor.of(new float[floats], floats)));
     Path torch = folder.resolve("large.pth");
     Pickle pickle = Pickle.protocol(2).op('}').text("w");
     pickle.tensor("FloatStorage", "0", floats, 0, new long[] {floats}, new long[] {1}).op('s');
