@@ -73,7 +73,12 @@ public final class NativeLibrary {
         new NativeLibrary(
                 System::getProperty, System.getenv(), classes::getResource, NativeLibrary::load)
             .find();
-    checkVersion(place, Lorikeet.lk_abi_version());
+    SymbolLookup library = SymbolLookup.loaderLookup();
+    // A library of another version lacks functions too: its version says more.
+    if (library.find("lk_abi_version").isPresent()) {
+      checkVersion(place, Lorikeet.lk_abi_version());
+    }
+    checkFunctions(place, library);
     loaded = true;
   }
 
