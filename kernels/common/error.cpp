@@ -47,6 +47,8 @@ void describe(const char* operation, const char* kernel) {
   description.count = 0;
 }
 
+void describe_kernel(const char* kernel) { description.kernel = kernel; }
+
 void describe_sizes(const Size* sizes, int count) {
   description.count = count < kMaxSizes ? count : kMaxSizes;
   for (int i = 0; i < description.count; ++i) description.sizes[i] = sizes[i];

@@ -25,6 +25,8 @@ struct Size {
 // LORIKEET_TRACE is set). The texts must be literals.
 void describe(const char* operation, const char* kernel);
 void describe_sizes(const Size* sizes, int count);
+// The same operation, run by this kernel: for devices that have several for one operation.
+void describe_kernel(const char* kernel);
 template <int N>
 void describe_sizes(const Size (&sizes)[N]) {
   describe_sizes(sizes, N);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "entry.h"
+#include "plugin.h"
 
 #ifndef LORIKEET_VERSION
 #error "the build passes LORIKEET_VERSION"
@@ -11,6 +12,16 @@
 using lk::check_device;
 using lk::fail;
 using lk::guarded;
+
+namespace {
+
+// "cuda" or "cuda:..." is of the kind "cuda".
+bool is_kind(const char* name, const char* kind) {
+  const size_t length = std::strlen(kind);
+  return std::strncmp(name, kind, length) == 0 && (name[length] == '\0' || name[length] == ':');
+}
+
+}  // namespace
 
 uint32_t lk_abi_version(void) { return LK_ABI_VERSION; }
 const char* lk_version(void) { return LORIKEET_VERSION; }
@@ -24,7 +35,13 @@ lk_status lk_device_open(const char* name, int32_t threads, lk_device** device) 
       return fail(LK_BAD_ARGUMENT, "device: NULL, expected a place for the answer");
     }
     if (std::strcmp(name, "cpu") == 0) return lk::open_cpu(threads, device);
-    return fail(LK_UNSUPPORTED, "name: no device \"%.40s\" in this build, expected cpu", name);
+    if (is_kind(name, "cuda")) {
+      return lk::open_plugin("cuda", "LORIKEET_CUDA_LIBRARY", name, threads, device);
+    }
+    if (is_kind(name, "simt")) {
+      return lk::open_plugin("simt", "LORIKEET_SIMT_LIBRARY", name, threads, device);
+    }
+    return fail(LK_UNSUPPORTED, "name: no device \"%.40s\", expected cpu or cuda:N", name);
   });
 }
 

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a launcher starts a kernel on the device's stream.
+#pragma once
+
+#include "common/cuda/memory.cuh"
+#include "operations.h"
+
+namespace lk::cuda {
+
+struct LaunchShape {
+  int64_t blocks;       // gridDim.x
+  int threads;          // a multiple of 32
+  int shared_bytes = 0;  // dynamic
+  int64_t blocks_y = 1;
+  int64_t blocks_z = 1;
+};
+
+constexpr int64_t kMaxGridX = 2147483647;
+constexpr int64_t kMaxGridYZ = 65535;
+
+constexpr int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// name: a literal, for messages, traces and the executor's counts.
+template <class... Parameters, class... Arguments>
+lk_status launch(const char* name, void (*kernel)(Parameters...), const Context& context,
+                 const LaunchShape& shape, const Arguments&... arguments) {
+  if (shape.blocks < 1 || shape.blocks > kMaxGridX || shape.blocks_y < 1 ||
+      shape.blocks_y > kMaxGridYZ || shape.blocks_z < 1 || shape.blocks_z > kMaxGridYZ) {
+    return fail(LK_UNSUPPORTED, "%s: a grid of %lld x %lld x %lld blocks is beyond the device", name,
+                static_cast<long long>(shape.blocks), static_cast<long long>(shape.blocks_y),
+                static_cast<long long>(shape.blocks_z));
+  }
+#if LK_SIMT
+  const simt::Shape simulated = {
+      {static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y),
+       static_cast<unsigned>(shape.blocks_z)},
+      {static_cast<unsigned>(shape.threads), 1, 1},
+      static_cast<size_t>(shape.shared_bytes)};
+  return simt::run(context.stream, name, simulated, [&] { kernel(Parameters(arguments)...); });
+#else
+  const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y),
+                  static_cast<unsigned>(shape.blocks_z));
+  constexpr int kSharedWithoutAsking = 48 * 1024;
+  cudaError_t error = cudaSuccess;
+  if (shape.shared_bytes > kSharedWithoutAsking) {
+    error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                 cudaFuncAttributeMaxDynamicSharedMemorySize, shape.shared_bytes);
+  }
+  if (error == cudaSuccess) {
+    kernel<<<grid, shape.threads, shape.shared_bytes, static_cast<cudaStream_t>(context.stream)>>>(
+        Parameters(arguments)...);
+    error = cudaGetLastError();
+  }
+  if (error == cudaSuccess) return LK_OK;
+  return fail(LK_DEVICE_LOST, "%s: %s", name, cudaGetErrorString(error));
+#endif
+}
+
+}  // namespace lk::cuda

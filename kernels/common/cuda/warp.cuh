@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Barriers, and what the 32 lanes of a warp do together. All lanes take part in every call.
+#pragma once
+
+#include "common/cuda/target.cuh"
+
+namespace lk::cuda {
+
+LK_DEVICE int lane_of_warp() { return static_cast<int>(threadIdx.x) % kWarp; }
+LK_DEVICE int warp_of_block() { return static_cast<int>(threadIdx.x) / kWarp; }
+
+LK_DEVICE void barrier(LK_SITE) {
+#if LK_SIMT
+  simt::barrier(site);
+#else
+  __syncthreads();
+#endif
+}
+
+// Orders the warp's own accesses to shared memory; shuffles and matrix instructions do not.
+LK_DEVICE void warp_barrier(LK_SITE) {
+#if LK_SIMT
+  simt::warp_barrier(site);
+#else
+  __syncwarp();
+#endif
+}
+
+LK_DEVICE uint32_t shuffle(uint32_t value, int from_lane LK_AND_SITE) {
+#if LK_SIMT
+  return simt::shuffle(value, from_lane, site);
+#else
+  return __shfl_sync(0xFFFFFFFFu, value, from_lane);
+#endif
+}
+
+LK_DEVICE float shuffle(float value, int from_lane LK_AND_SITE) {
+#if LK_SIMT
+  uint32_t word;
+  std::memcpy(&word, &value, 4);
+  word = simt::shuffle(word, from_lane, site);
+  std::memcpy(&value, &word, 4);
+  return value;
+#else
+  return __shfl_sync(0xFFFFFFFFu, value, from_lane);
+#endif
+}
+
+// The value of the lane whose number differs in the bits of mask.
+LK_DEVICE float shuffle_xor(float value, int mask LK_AND_SITE) {
+#if LK_SIMT
+  return shuffle(value, lane_of_warp() ^ mask, site);
+#else
+  return __shfl_xor_sync(0xFFFFFFFFu, value, mask);
+#endif
+}
+
+LK_DEVICE uint32_t ballot(bool vote LK_AND_SITE) {
+#if LK_SIMT
+  return simt::ballot(vote, site);
+#else
+  return __ballot_sync(0xFFFFFFFFu, vote);
+#endif
+}
+
+// Over groups of kLanes neighbouring lanes, in the fixed order of a butterfly: every lane gets the
+// same bits.
+template <int kLanes = kWarp>
+LK_DEVICE float sum_of_lanes(float value) {
+#pragma unroll
+  for (int mask = kLanes / 2; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
+  return value;
+}
+template <int kLanes = kWarp>
+LK_DEVICE float max_of_lanes(float value) {
+#pragma unroll
+  for (int mask = kLanes / 2; mask > 0; mask /= 2) value = fmaxf(value, shuffle_xor(value, mask));
+  return value;
+}
+
+}  // namespace lk::cuda

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The executor as a device: "simt", or "simt:SCHEDULE" with SCHEDULE as parse_schedule takes it.
+#include "simt.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "cuda_operations.h"
+#include "executor.h"
+#include "plugin.h"
+
+namespace lk::simt {
+namespace {
+
+class SimtDevice final : public lk_device {
+ public:
+  SimtDevice(std::string name, Schedule schedule, int threads)
+      : lk_device(std::move(name), &cuda::operations), executor_(schedule, threads), threads_(threads) {
+    context_.stream = &executor_;
+  }
+
+  Executor& executor() { return executor_; }
+
+  lk_status describe(lk_device_info& info) override {
+    info = {};
+    std::snprintf(info.name, sizeof(info.name), "%s", name().c_str());
+    std::snprintf(info.isa, sizeof(info.isa), "%s", operations().kernel);
+    std::snprintf(info.supported, sizeof(info.supported), "%s", operations().kernel);
+    std::snprintf(info.processor, sizeof(info.processor), "CUDA sources run on the CPU, for tests");
+    info.threads = threads_;
+    info.total_memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+    return LK_OK;
+  }
+
+  lk_status synchronize() override { return LK_OK; }
+  lk_status upload(void* destination, const void* source, size_t bytes) override {
+    std::memmove(destination, source, bytes);
+    return LK_OK;
+  }
+  lk_status download(void* destination, const void* source, size_t bytes) override {
+    return upload(destination, source, bytes);
+  }
+
+ protected:
+  // The alignment of cudaMalloc.
+  static constexpr std::align_val_t kAlignment{256};
+
+  void* allocate_block(size_t bytes) override {
+    void* block = ::operator new(bytes, kAlignment, std::nothrow);
+    if (block != nullptr) executor_.memory().add(block, bytes);
+    return block;
+  }
+  void release_block(void* block, size_t) override {
+    executor_.memory().remove(block);
+    ::operator delete(block, kAlignment);
+  }
+
+ private:
+  Executor executor_;
+  int threads_;
+};
+
+}  // namespace
+
+lk_status run(void* executor, const char* kernel, const Shape& shape,
+              const std::function<void()>& body) {
+  const std::string finding = static_cast<Executor*>(executor)->run(kernel, shape, body);
+  if (finding.empty()) return LK_OK;
+  return fail(LK_INTERNAL, "%s: %s", kernel, finding.c_str());
+}
+
+}  // namespace lk::simt
+
+lk_status lk::open_plugin_device(const char* name, int32_t threads, lk_device** device) {
+  simt::Schedule schedule;
+  const char* colon = std::strchr(name, ':');
+  if (colon != nullptr && !simt::parse_schedule(colon + 1, schedule)) {
+    return fail(LK_BAD_ARGUMENT, "name: %.40s, expected simt or simt: and one of round-robin, up, down, "
+                "random, random:SEED", name);
+  }
+  if (threads <= 0) threads = static_cast<int32_t>(sysconf(_SC_NPROCESSORS_ONLN));
+  *device = new simt::SimtDevice(name, schedule, threads < 1 ? 1 : threads);
+  return LK_OK;
+}
+
+void lk_simt_counters(lk_device* device, lk_simt_visit visit, void* to) {
+  auto& executor = static_cast<lk::simt::SimtDevice*>(device)->executor();
+  for (const auto& [kernel, counters] : executor.counters()) visit(to, kernel.c_str(), &counters);
+}
+
+void lk_simt_reset(lk_device* device) {
+  static_cast<lk::simt::SimtDevice*>(device)->executor().reset_counters();
+}

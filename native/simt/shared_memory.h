@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The shared memory of one block, with a shadow that knows for every 2 bytes who wrote them, who
+// read them and what has ordered that since.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernel.h"
+
+namespace lk::simt {
+
+// Who touches shared memory, and when: barriers order all threads of a block, warp barriers those of
+// a warp.
+struct Toucher {
+  int thread;           // in the block
+  int warp;
+  uint32_t epoch;       // barriers that the block has passed
+  uint32_t warp_epoch;  // barriers of either kind that the warp has passed
+};
+
+class SharedMemory {
+ public:
+  // For the next block: bytes of memory nobody has written, filled with NaN.
+  void begin_block(size_t bytes);
+
+  char* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+  // Each returns what is wrong with the access, "" if nothing.
+  std::string read(const void* data, size_t bytes, const Toucher& who, const Site& site);
+  std::string write(const void* data, size_t bytes, const Toucher& who, const Site& site);
+  // An asynchronous copy is on its way to data, and has arrived.
+  std::string begin_copy(const void* data, size_t bytes, const Toucher& who, const Site& site);
+  void end_copy(const void* data, size_t bytes, const Toucher& who);
+
+ private:
+  static constexpr size_t kCell = 2;
+  static constexpr int kNobody = -1, kMany = -2;
+
+  struct Cell {
+    uint32_t block = 0;  // the block that the rest is about; older entries mean nothing
+    int writer, writer_warp;
+    uint32_t write_epoch, write_warp_epoch;
+    int reader, reader_warp;
+    uint32_t read_epoch, read_warp_epoch;
+    bool arriving;
+    Site write_site, read_site;
+  };
+
+  std::string range(const void* data, size_t bytes, size_t& first, size_t& last) const;
+  Cell& cell(size_t index);
+  std::string check_unordered_writer(const Cell& cell, const Toucher& who, const Site& site,
+                                     const char* what) const;
+  std::string check_unordered_reader(const Cell& cell, const Toucher& who, const Site& site) const;
+
+  std::vector<char> storage_;
+  char* data_ = nullptr;
+  size_t bytes_ = 0;
+  uint32_t block_ = 0;
+  std::vector<Cell> cells_;
+};
+
+// "cuda.cu:123".
+std::string place(const Site& site);
+
+}  // namespace lk::simt
