@@ -2,11 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "optimizer/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <vector>
 
 namespace lk::optimizer {
 namespace {
+
+// A tensor of lk_parameter; output: a step writes it.
+struct Field {
+  const char* name;
+  lk_tensor lk_parameter::*tensor;
+  bool output;
+};
+constexpr Field kFields[] = {{"value", &lk_parameter::value, true},
+                             {"gradient", &lk_parameter::gradient, false},
+                             {"first_moment", &lk_parameter::first_moment, true},
+                             {"second_moment", &lk_parameter::second_moment, true}};
 
 // "parameters[3].value"
 struct Name {
@@ -49,32 +62,66 @@ lk_status check_list(const lk_parameter* parameters, int64_t count, Parameters& 
   return LK_OK;
 }
 
-// moments: how many of the parameter's moments the step changes.
-lk_status check_parameters(const Parameters& list, int moments) {
+// The memory of one tensor of one parameter.
+struct Span {
+  Extent extent;
+  int64_t parameter;
+  const Field* field;
+};
+
+// No tensor that a step writes shares memory with another tensor of it: a parameter listed twice
+// would be stepped twice, by two threads at once. Sorted by address, for models have hundreds of
+// tensors; the list keeps its memory, so that steps allocate nothing.
+lk_status check_spans_apart(const Parameters& list, int fields) {
+  static thread_local std::vector<Span> spans;
+  spans.clear();
   for (int64_t i = 0; i < list.count; ++i) {
-    const lk_parameter& p = list.list[i];
-    const lk_tensor* tensors[4] = {&p.value, &p.gradient, &p.first_moment, &p.second_moment};
-    const char* fields[4] = {"value", "gradient", "first_moment", "second_moment"};
-    int64_t elements = -1;
-    for (int t = 0; t < 2 + moments; ++t) {
-      const Name name(i, fields[t]);
-      LK_TRY(check_contiguous(name, *tensors[t], elements));
-      elements = element_count(*tensors[t]);
-      for (int other = 0; other < t; ++other) {
-        LK_TRY(check_apart(Name(i, fields[other]).text, tensors[other], name.text, tensors[t]));
-      }
+    for (int f = 0; f < fields; ++f) {
+      spans.push_back({extent(list.list[i].*kFields[f].tensor), i, &kFields[f]});
     }
-    LK_TRY(check_finite(Name(i, "learning_rate_scale").text, p.learning_rate_scale));
-    LK_TRY(check_finite(Name(i, "weight_decay").text, p.weight_decay));
+  }
+  std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) {
+    return a.extent.first < b.extent.first;
+  });
+  // Of the spans so far, the one that reaches furthest, and the output that does.
+  const Span *any = nullptr, *output = nullptr;
+  for (const Span& span : spans) {
+    const Span* before = span.field->output ? any : output;
+    if (before != nullptr && overlap(before->extent, span.extent)) {
+      return fail(LK_BAD_ARGUMENT, "%s and %s: share memory, expected apart",
+                  Name(before->parameter, before->field->name).text,
+                  Name(span.parameter, span.field->name).text);
+    }
+    if (any == nullptr || span.extent.last > any->extent.last) any = &span;
+    if (span.field->output) output = &span;
   }
   return LK_OK;
 }
 
-lk_status read_gradient_scale(const lk_tensor* tensor, const float*& scale) {
+// moments: how many of the parameter's moments the step changes.
+lk_status check_step(const lk_parameter* parameters, int64_t count, int moments,
+                     const lk_tensor* gradient_scale, Parameters& list, const float*& scale) {
+  LK_TRY(check_list(parameters, count, list));
   Vector vector;
-  if (tensor != nullptr) LK_TRY(as_vector("gradient_scale", tensor, 1, vector));
+  if (gradient_scale != nullptr) LK_TRY(as_vector("gradient_scale", gradient_scale, 1, vector));
   scale = vector.data;
-  return LK_OK;
+  const int fields = 2 + moments;
+  for (int64_t i = 0; i < count; ++i) {
+    const lk_parameter& p = parameters[i];
+    int64_t elements = -1;
+    for (int f = 0; f < fields; ++f) {
+      const lk_tensor& tensor = p.*kFields[f].tensor;
+      const Name name(i, kFields[f].name);
+      LK_TRY(check_contiguous(name, tensor, elements));
+      if (kFields[f].output) {
+        LK_TRY(check_apart("gradient_scale", gradient_scale, name.text, &tensor));
+      }
+      elements = element_count(tensor);
+    }
+    LK_TRY(check_finite(Name(i, "learning_rate_scale").text, p.learning_rate_scale));
+    LK_TRY(check_finite(Name(i, "weight_decay").text, p.weight_decay));
+  }
+  return check_spans_apart(list, fields);
 }
 
 lk_status check_beta(const char* name, float beta) {
@@ -114,20 +161,18 @@ lk_status describe_norm(const lk_parameter* parameters, int64_t count, float max
 
 lk_status describe_sgd(const lk_parameter* parameters, int64_t count, float learning_rate,
                        float momentum, const lk_tensor* gradient_scale, Sgd& call) {
-  LK_TRY(check_list(parameters, count, call.parameters));
-  LK_TRY(check_parameters(call.parameters, 1));
+  LK_TRY(check_step(parameters, count, 1, gradient_scale, call.parameters, call.gradient_scale));
   LK_TRY(check_finite("learning_rate", learning_rate));
   LK_TRY(check_beta("momentum", momentum));
   call.learning_rate = learning_rate;
   call.momentum = momentum;
-  return read_gradient_scale(gradient_scale, call.gradient_scale);
+  return LK_OK;
 }
 
 lk_status describe_adamw(const lk_parameter* parameters, int64_t count, float learning_rate,
                          float beta1, float beta2, float eps, int64_t step,
                          const lk_tensor* gradient_scale, AdamW& call) {
-  LK_TRY(check_list(parameters, count, call.parameters));
-  LK_TRY(check_parameters(call.parameters, 2));
+  LK_TRY(check_step(parameters, count, 2, gradient_scale, call.parameters, call.gradient_scale));
   LK_TRY(check_finite("learning_rate", learning_rate));
   LK_TRY(check_beta("beta1", beta1));
   LK_TRY(check_beta("beta2", beta2));
@@ -142,7 +187,7 @@ lk_status describe_adamw(const lk_parameter* parameters, int64_t count, float le
   call.beta2 = beta2;
   call.eps = eps;
   call.step = step;
-  return read_gradient_scale(gradient_scale, call.gradient_scale);
+  return LK_OK;
 }
 
 }  // namespace lk::optimizer

@@ -212,6 +212,16 @@ TEST_CASE("optimizer: bad arguments change nothing") {
     sgd([](auto& list) { list[1].gradient.sizes[0] = 5; }, "parameters[1].gradient");
     sgd([](auto& list) { list[1].first_moment.data = nullptr; }, "parameters[1].first_moment");
     sgd([](auto& list) { list[1].gradient = list[1].value; }, "share memory");
+    sgd([](auto& list) { list[1] = list[0]; }, "share memory");
+    sgd([](auto& list) { list[1].value.data = static_cast<float*>(list[0].gradient.data) + 3; },
+        "parameters[0].gradient and parameters[1].value: share memory");
+    // Within a long gradient, behind the end of a short one that begins later.
+    sgd([](auto& list) {
+      float* gradient = static_cast<float*>(list[1].gradient.data);
+      list[0].value.sizes[0] = list[0].gradient.sizes[0] = list[0].first_moment.sizes[0] = 1;
+      list[0].gradient.data = gradient + 1;
+      list[0].first_moment.data = gradient + 3;
+    }, "parameters[1].gradient and parameters[0].first_moment: share memory");
     sgd([](auto& list) { list[1].value.strides[0] = 2; }, "contiguous");
     sgd([](auto& list) { list[1].learning_rate_scale = NAN; }, "learning_rate_scale");
     sgd([](auto& list) { list[1].weight_decay = INFINITY; }, "weight_decay");
@@ -221,6 +231,17 @@ TEST_CASE("optimizer: bad arguments change nothing") {
     LK_REQUIRE_FAILS(lk_sgd_step(device, list, 2, NAN, 0.9f, nullptr), LK_BAD_ARGUMENT,
                      "learning_rate");
     LK_REQUIRE_FAILS(lk_sgd_step(device, list, 2, 0.1f, 1, nullptr), LK_BAD_ARGUMENT, "momentum");
+    lk_tensor inside = list[1].value;
+    inside.sizes[0] = 1;
+    LK_REQUIRE_FAILS(lk_sgd_step(device, list, 2, 0.1f, 0.9f, &inside), LK_BAD_ARGUMENT,
+                     "gradient_scale");
+    inside.data = list[1].gradient.data;
+    LK_REQUIRE_FAILS(lk_gradient_norm(device, list, 2, 1, &inside, &list[0].value, nullptr, 0),
+                     LK_BAD_ARGUMENT, "scale: ");
+    lk_tensor apart = list[0].value;
+    apart.sizes[0] = 1;
+    LK_REQUIRE_FAILS(lk_gradient_norm(device, list, 2, 1, &inside, &apart, nullptr, 0),
+                     LK_BAD_ARGUMENT, "parameters[1].gradient and norm: share memory");
     LK_REQUIRE_FAILS(lk_adamw_step(device, list, 2, 0.1f, 0.9f, 0.999f, 1e-8f, 0, nullptr),
                      LK_BAD_ARGUMENT, "step");
     LK_REQUIRE_FAILS(lk_adamw_step(device, list, 2, 0.1f, 0.9f, 0.999f, 0, 1, nullptr),
