@@ -43,6 +43,9 @@ public final class ParameterArray {
     tensors[first + 1] = gradient;
     tensors[first + 2] = firstMoment;
     tensors[first + 3] = secondMoment;
+    for (int t = first; t < first + OFFSETS.length; t++) {
+      array.asSlice(offset(t), lk_tensor.sizeof()).fill((byte) 0);
+    }
   }
 
   /** Sets what an entry's learning rate is multiplied by, and its weight decay. */
@@ -75,7 +78,10 @@ public final class ParameterArray {
   }
 
   private void copy(MemorySegment descriptor, int t) {
-    long offset = t / OFFSETS.length * lk_parameter.sizeof() + OFFSETS[t % OFFSETS.length];
-    MemorySegment.copy(descriptor, 0, array, offset, lk_tensor.sizeof());
+    MemorySegment.copy(descriptor, 0, array, offset(t), lk_tensor.sizeof());
+  }
+
+  private static long offset(int t) {
+    return t / OFFSETS.length * lk_parameter.sizeof() + OFFSETS[t % OFFSETS.length];
   }
 }

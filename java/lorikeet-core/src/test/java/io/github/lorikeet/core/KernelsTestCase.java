@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 
@@ -79,6 +80,35 @@ abstract class KernelsTestCase {
     return weight;
   }
 
+  /** The elements, for plain loops over them. */
+  static double[] numbers(Tensor tensor) {
+    float[] elements = tensor.download();
+    double[] numbers = new double[elements.length];
+    for (int i = 0; i < elements.length; i++) {
+      numbers[i] = elements[i];
+    }
+    return numbers;
+  }
+
+  static double[] times(double factor, double[] numbers) {
+    return Arrays.stream(numbers).map(number -> factor * number).toArray();
+  }
+
+  /** Φ(x) = 1/2 + φ(x) (x + x³/3 + x⁵/(3·5) + ...), for x of a few units. */
+  static double normalCdf(double x) {
+    double term = x;
+    double sum = 0;
+    for (int n = 1; Math.abs(term) > 1e-17; n++) {
+      sum += term;
+      term *= x * x / (2 * n + 1);
+    }
+    return 0.5 + normalDensity(x) * sum;
+  }
+
+  static double normalDensity(double x) {
+    return Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+  }
+
   static void assertNumbers(Tensor tensor, double... expected) {
     float[] actual = tensor.download();
     assertThat(actual).hasSize(expected.length);
@@ -87,6 +117,15 @@ abstract class KernelsTestCase {
           .as("element %d of %s", i, Arrays.toString(actual))
           .isCloseTo(expected[i], within(2e-6 * Math.max(1, Math.abs(expected[i]))));
     }
+  }
+
+  /** None, a byte too few and bytes that are not aligned are refused. */
+  final void assertWantsScratch(String argument, long bytes, Consumer<Tensor> call) {
+    String message = argument + ": %d bytes, expected at least " + bytes;
+    assertRefused(() -> call.accept(null), message.formatted(0));
+    assertRefused(() -> call.accept(workspace(bytes - 1)), message.formatted(bytes - 1));
+    Tensor unaligned = workspace(bytes + 1).view(1, new long[] {bytes}, new long[] {1});
+    assertRefused(() -> call.accept(unaligned), argument + ": not aligned to 64 bytes");
   }
 
   static void assertRefused(ThrowingCallable call, String message) {
