@@ -77,18 +77,11 @@ class GoldenOperationsTest {
     String name = "d" + width + ".m" + rows + ".r" + rank + ".";
     try (Checkpoint golden = Checkpoint.open(Goldens.file("ops/lora_qkv.safetensors"));
         Device device = Device.open("cpu", 2)) {
-      Parameter a = new Parameter("a", golden.require(name + "lora_A"), true);
-      Parameter b = new Parameter("b", golden.require(name + "lora_B"), true);
-      List<Lora.Group> groups =
-          List.of(new Lora.Group(0, width), new Lora.Group(2L * width, width));
-      Linear layer =
-          new Linear(
-              new Parameter("w", golden.require(name + "weight"), false),
-              new Parameter("bias", golden.require(name + "bias"), false),
-              new LoraAdapter(a, b, groups, rank, 32, 0));
+      LoraAdapter lora = queryValueAdapter(golden, name, width, rank, 32);
       Tape tape = new Tape(device, true);
       Variable x = tape.input(DType.F32, rows, width).requireGradient();
       Variable dy = tape.input(DType.F32, rows, 3L * width);
+      Linear layer = new Linear(frozen(golden, name, "weight"), frozen(golden, name, "bias"), lora);
       Variable y = tape.keep(tape.linear(x, layer));
       tape.backward(y, dy);
       try (MemoryPlan plan = MemoryPlan.of(null, tape)) {
@@ -96,12 +89,77 @@ class GoldenOperationsTest {
         x.tensor().upload(golden.require(name + "x").toFloats());
         dy.tensor().upload(golden.require(name + "dy").toFloats());
         tape.run(0, false);
-        assertClose("y", y.tensor().download(), golden.require(name + "y"), VALUES);
-        assertClose("dx", x.gradient().download(), golden.require(name + "dx"), GRADIENTS);
-        assertClose("da", a.gradient().download(), golden.require(name + "dlora_A"), GRADIENTS);
-        assertClose("db", b.gradient().download(), golden.require(name + "dlora_B"), GRADIENTS);
+        assertLora(golden, name, y, x.gradient().download(), lora);
       }
     }
+  }
+
+  /**
+   * With the file's own dropout mask, where the kernels would draw theirs: y is the frozen layer of
+   * x, and of mask ∘ x the adapter alone, scaled up for what was dropped.
+   */
+  @ParameterizedTest
+  @CsvSource({"64, 1, 4", "64, 50, 4", "128, 33, 16"})
+  void loraWithAGivenDropoutMask(int width, int rows, int rank) {
+    String name = "d" + width + ".m" + rows + ".r" + rank + ".";
+    try (Checkpoint golden = Checkpoint.open(Goldens.file("ops/lora_qkv.safetensors"));
+        Device device = Device.open("cpu", 2)) {
+      float[] mask = golden.require(name + "mask").toFloats();
+      LoraAdapter lora = queryValueAdapter(golden, name, width, rank, 32 / 0.9);
+      HostTensor zero = HostTensor.of(new float[3 * width * width], 3L * width, width);
+      Tape tape = new Tape(device, true);
+      Variable x = tape.input(DType.F32, rows, width).requireGradient();
+      Variable kept = tape.input(DType.F32, rows, width).requireGradient();
+      Variable dy = tape.input(DType.F32, rows, 3L * width);
+      Linear layer = new Linear(frozen(golden, name, "weight"), frozen(golden, name, "bias"));
+      Linear alone = new Linear(new Parameter("zero", zero, false), null, lora);
+      Variable y = tape.keep(tape.add(tape.linear(x, layer), tape.linear(kept, alone)));
+      tape.backward(y, dy);
+      try (MemoryPlan plan = MemoryPlan.of(null, tape)) {
+        plan.allocate();
+        x.tensor().upload(golden.require(name + "x").toFloats());
+        kept.tensor().upload(product(mask, golden.require(name + "x").toFloats()));
+        dy.tensor().upload(golden.require(name + "dy").toFloats());
+        tape.run(0, false);
+        float[] dx = product(mask, kept.gradient().download());
+        float[] frozenDx = x.gradient().download();
+        for (int i = 0; i < dx.length; i++) {
+          dx[i] += frozenDx[i];
+        }
+        assertLora(golden, name + "masked.", y, dx, lora);
+      }
+    }
+  }
+
+  private static Parameter frozen(Checkpoint golden, String name, String part) {
+    return new Parameter(part, golden.require(name + part), false);
+  }
+
+  private static LoraAdapter queryValueAdapter(
+      Checkpoint golden, String name, int width, int rank, double alpha) {
+    return new LoraAdapter(
+        new Parameter("a", golden.require(name + "lora_A"), true),
+        new Parameter("b", golden.require(name + "lora_B"), true),
+        List.of(new Lora.Group(0, width), new Lora.Group(2L * width, width)),
+        rank,
+        alpha,
+        0);
+  }
+
+  private static float[] product(float[] mask, float[] values) {
+    float[] result = new float[values.length];
+    for (int i = 0; i < result.length; i++) {
+      result[i] = mask[i] * values[i];
+    }
+    return result;
+  }
+
+  private static void assertLora(
+      Checkpoint golden, String name, Variable y, float[] dx, LoraAdapter lora) {
+    assertClose("y", y.tensor().download(), golden.require(name + "y"), VALUES);
+    assertClose("dx", dx, golden.require(name + "dx"), GRADIENTS);
+    assertClose("da", lora.a().gradient().download(), golden.require(name + "dlora_A"), GRADIENTS);
+    assertClose("db", lora.b().gradient().download(), golden.require(name + "dlora_B"), GRADIENTS);
   }
 
   private static void assertClose(
