@@ -4,16 +4,10 @@ package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
-import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.cli.output.TextTable;
-import io.github.lorikeet.vision.data.ImageList;
-import io.github.lorikeet.vision.image.Preprocess;
 import io.github.lorikeet.vision.metrics.Auroc;
-import io.github.lorikeet.vision.model.ModelFile;
-import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.Scores;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,35 +33,15 @@ final class EvaluateCommand implements Callable<Integer> {
   private static final int ROUNDS = 1000;
 
   @Spec private CommandSpec spec;
-  @Mixin private ModelOptions model;
-  @Mixin private ListOptions lists;
-  @Mixin private DeviceOptions where;
-
-  @Option(names = "--list", paramLabel = "FILE", required = true, description = "Labelled images.")
-  private Path list;
-
-  @Option(
-      names = "--batch",
-      paramLabel = "N",
-      defaultValue = "16",
-      description =
-          "Images a pass; results are the same for any number. Default: ${DEFAULT-VALUE}.")
-  private int batch;
+  @Mixin private Inference inference;
 
   @Option(names = "--json", description = "Print JSON.")
   private boolean json;
 
   @Override
   public Integer call() throws InterruptedException {
-    try (ModelFile file = model.open()) {
-      VisionTransformer vit = file.classifier(model.heads());
-      Preprocess preprocess = Preprocess.named(lists.recipe(), vit.config().imageSize());
-      List<String> names = lists.names(vit.labels());
-      ImageList images = ImageList.read(list, lists.images(), vit.labels());
-      Scores scores =
-          Inference.run(file, vit, images, preprocess, where, batch, Progress.onStderr());
-      print(scores, names);
-    }
+    Inference.Result result = inference.run(true);
+    print(result.scores(), result.names());
     return 0;
   }
 

@@ -12,29 +12,80 @@ import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.Evaluator;
 import io.github.lorikeet.vision.train.Scores;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** Runs a trained classifier over a list of images: what predict and evaluate share. */
 final class Inference {
-  private Inference() {}
+  @Option(
+      names = "--weights",
+      paramLabel = "FILE",
+      required = true,
+      description =
+          "Weights of a vision transformer, safetensors or PyTorch .pth, under timm's names.")
+  private Path weights;
 
-  static Scores run(
-      ModelFile file,
-      VisionTransformer model,
-      ImageList list,
-      Preprocess preprocess,
-      DeviceOptions where,
-      int batch,
-      Progress progress)
-      throws InterruptedException {
+  @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT adapter folder to apply.")
+  private Path adapter;
+
+  @Option(
+      names = "--heads",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "Attention heads; 0: width / 64 (default).")
+  private int heads;
+
+  @Option(names = "--list", paramLabel = "FILE", required = true, description = "List of images.")
+  private Path list;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      defaultValue = "16",
+      description =
+          "Images a pass; results are the same for any number. Default: ${DEFAULT-VALUE}.")
+  private int batch;
+
+  @Mixin private ListOptions lists;
+  @Mixin private DeviceOptions where;
+
+  /**
+   * A classifier's answers.
+   *
+   * @param names of the labels
+   */
+  record Result(ImageList images, Scores scores, List<String> names) {}
+
+  /**
+   * @param labelled whether every image must have the classifier's number of labels
+   */
+  Result run(boolean labelled) throws InterruptedException {
+    if (heads < 0) {
+      throw new IllegalArgumentException("--heads " + heads + ": expected 0 or more");
+    }
     if (batch < 1) {
       throw new IllegalArgumentException("--batch " + batch + ": expected 1 or more");
     }
-    file.notes().forEach(note -> progress.say("note: " + note));
-    int size = Math.min(batch, list.size());
+    try (ModelFile file = ModelFile.open(weights, adapter);
+        Progress progress = Progress.onStderr()) {
+      VisionTransformer model = file.classifier(heads);
+      Preprocess preprocess = Preprocess.named(lists.recipe(), model.config().imageSize());
+      List<String> names = lists.names(model.labels());
+      ImageList images = ImageList.read(list, lists.images(), labelled ? model.labels() : -1);
+      file.notes().forEach(note -> progress.say("note: " + note));
+      return new Result(images, scores(model, images, preprocess, progress), names);
+    }
+  }
+
+  private Scores scores(
+      VisionTransformer model, ImageList images, Preprocess preprocess, Progress progress)
+      throws InterruptedException {
     try (Device device = where.open();
-        Evaluator evaluator = new Evaluator(device, model, size);
+        Evaluator evaluator = new Evaluator(device, model, Math.min(batch, images.size()));
         MemoryPlan plan = MemoryPlan.of(null, evaluator.tape());
-        ImageLoader loader = new ImageLoader(list, preprocess, where.loaderThreads(), 0)) {
+        ImageLoader loader = new ImageLoader(images, preprocess, where.loaderThreads(), 0)) {
       plan.allocate();
       progress.begin("predict");
       return evaluator.run(
@@ -42,9 +93,7 @@ final class Inference {
           done ->
               progress.show(
                   new Progress.State(
-                      1, 1, done, list.size(), Double.NaN, Double.NaN, plan.peakBytes())));
-    } finally {
-      progress.close();
+                      1, 1, done, images.size(), Double.NaN, Double.NaN, plan.peakBytes())));
     }
   }
 }

@@ -3,14 +3,7 @@
 package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.output.OutputFolder;
-import io.github.lorikeet.cli.output.Progress;
-import io.github.lorikeet.vision.data.ImageList;
-import io.github.lorikeet.vision.image.Preprocess;
-import io.github.lorikeet.vision.model.ModelFile;
-import io.github.lorikeet.vision.model.VisionTransformer;
-import io.github.lorikeet.vision.train.Scores;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -32,16 +25,7 @@ import picocli.CommandLine.Option;
           + " cxr-mae"
     })
 final class PredictCommand implements Callable<Integer> {
-  @Mixin private ModelOptions model;
-  @Mixin private ListOptions lists;
-  @Mixin private DeviceOptions where;
-
-  @Option(
-      names = "--list",
-      paramLabel = "FILE",
-      required = true,
-      description = "Images to predict.")
-  private Path list;
+  @Mixin private Inference inference;
 
   @Option(names = "--out", paramLabel = "CSV", required = true, description = "File to write.")
   private Path out;
@@ -49,26 +33,12 @@ final class PredictCommand implements Callable<Integer> {
   @Option(names = "--logits", description = "Write logits instead of probabilities.")
   private boolean logits;
 
-  @Option(
-      names = "--batch",
-      paramLabel = "N",
-      defaultValue = "16",
-      description =
-          "Images a pass; results are the same for any number. Default: ${DEFAULT-VALUE}.")
-  private int batch;
-
   @Override
   public Integer call() throws InterruptedException {
-    try (ModelFile file = model.open()) {
-      VisionTransformer vit = file.classifier(model.heads());
-      Preprocess preprocess = Preprocess.named(lists.recipe(), vit.config().imageSize());
-      List<String> names = lists.names(vit.labels());
-      ImageList images = ImageList.read(list, lists.images(), -1);
-      OutputFolder.create(out.toAbsolutePath().getParent());
-      Scores scores =
-          Inference.run(file, vit, images, preprocess, where, batch, Progress.onStderr());
-      OutputFolder.write(out, Predictions.csv(images, scores, names, logits));
-    }
+    OutputFolder.create(out.toAbsolutePath().getParent());
+    Inference.Result result = inference.run(false);
+    OutputFolder.write(
+        out, Predictions.csv(result.images(), result.scores(), result.names(), logits));
     return 0;
   }
 }

@@ -20,7 +20,6 @@ import io.github.lorikeet.vision.model.VitConfig;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.PretrainOptions;
 import io.github.lorikeet.vision.train.Pretrainer;
-import io.github.lorikeet.vision.train.TrainListener;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -229,8 +228,14 @@ final class PretrainCommand implements Callable<Integer> {
       List<EpochResult> results =
           pretrainer.train(
               loader,
-              new Watch(
-                  progress, interrupt, folder, log, all.size(), pretrainer.plan().peakBytes()));
+              new TrainingProgress(
+                  progress,
+                  epochs,
+                  all.size(),
+                  batch,
+                  pretrainer.plan().peakBytes(),
+                  interrupt::requested,
+                  epoch -> folder.append(log, Json.line(RunFiles.epoch(epoch, List.of())))));
       SafetensorsWriter.write(out, weights(model));
       progress.say(
           out
@@ -251,50 +256,5 @@ final class PretrainCommand implements Callable<Integer> {
       weights.put(parameter.name(), half ? value.f16() : value);
     }
     return weights;
-  }
-
-  /** Draws the progress line and keeps the log. */
-  private final class Watch implements TrainListener {
-    private final Progress progress;
-    private final Interrupt interrupt;
-    private final OutputFolder folder;
-    private final String log;
-    private final long images;
-    private final long peakBytes;
-    private double lossSum;
-
-    Watch(
-        Progress progress,
-        Interrupt interrupt,
-        OutputFolder folder,
-        String log,
-        int images,
-        long peakBytes) {
-      this.progress = progress;
-      this.interrupt = interrupt;
-      this.folder = folder;
-      this.log = log;
-      this.images = images / batch * batch;
-      this.peakBytes = peakBytes;
-    }
-
-    @Override
-    public void onUpdate(int epoch, int update, int updates, double loss, double imagesPerSecond) {
-      lossSum = update == 1 ? loss : lossSum + loss;
-      long seen = (epoch - 1) * images + (long) update * batch;
-      progress.show(
-          new Progress.State(
-              epoch, epochs, seen, epochs * images, lossSum / update, Double.NaN, peakBytes));
-    }
-
-    @Override
-    public void onEpoch(EpochResult result) {
-      folder.append(log, Json.line(RunFiles.epoch(result, List.of())));
-    }
-
-    @Override
-    public boolean stopRequested() {
-      return interrupt.requested();
-    }
   }
 }

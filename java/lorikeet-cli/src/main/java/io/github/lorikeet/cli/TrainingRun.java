@@ -9,7 +9,6 @@ import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.Scores;
-import io.github.lorikeet.vision.train.TrainListener;
 import io.github.lorikeet.vision.train.TrainOptions;
 import io.github.lorikeet.vision.train.Trainer;
 import java.util.List;
@@ -91,7 +90,17 @@ final class TrainingRun {
       progress.begin(name);
       long start = System.nanoTime();
       List<EpochResult> epochs =
-          trainer.train(training, validation, new Watch(training.list().size(), plan.peakBytes()));
+          trainer.train(
+              training,
+              validation,
+              new TrainingProgress(
+                  progress,
+                  options.epochs(),
+                  training.list().size(),
+                  options.batch() * options.accumulate(),
+                  plan.peakBytes(),
+                  stop,
+                  onEpoch));
       double seconds = (System.nanoTime() - start) / 1e9;
       Scores scores = test == null || trainer.bestEpoch() == 0 ? null : trainer.evaluate(test);
       if (trainer.bestEpoch() > 0) {
@@ -109,48 +118,6 @@ final class TrainingRun {
           seconds);
     } finally {
       progress.close();
-    }
-  }
-
-  /** Draws the progress line. */
-  private final class Watch implements TrainListener {
-    private final long images;
-    private final long peakBytes;
-    private double auroc = Double.NaN;
-    private double lossSum;
-
-    Watch(long images, long peakBytes) {
-      int update = options.batch() * options.accumulate();
-      this.images = images / update * update;
-      this.peakBytes = peakBytes;
-    }
-
-    @Override
-    public void onUpdate(int epoch, int update, int updates, double loss, double imagesPerSecond) {
-      lossSum = update == 1 ? loss : lossSum + loss;
-      long seen = (epoch - 1) * images + (long) update * options.batch() * options.accumulate();
-      progress.show(
-          new Progress.State(
-              epoch,
-              options.epochs(),
-              seen,
-              options.epochs() * images,
-              lossSum / update,
-              auroc,
-              peakBytes));
-    }
-
-    @Override
-    public void onEpoch(EpochResult result) {
-      if (result.validation() != null) {
-        auroc = result.validation().mean();
-      }
-      onEpoch.accept(result);
-    }
-
-    @Override
-    public boolean stopRequested() {
-      return stop.getAsBoolean();
     }
   }
 }

@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.cli.output.Progress;
+import io.github.lorikeet.vision.train.EpochResult;
+import io.github.lorikeet.vision.train.TrainListener;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/** Draws the progress line of a training or pretraining, and hands its epochs on. */
+final class TrainingProgress implements TrainListener {
+  private final Progress progress;
+  private final int epochs;
+  private final long updateImages;
+  private final long epochImages;
+  private final long peakBytes;
+  private final BooleanSupplier stop;
+  private final Consumer<EpochResult> onEpoch;
+  private double auroc = Double.NaN;
+  private double lossSum;
+
+  /**
+   * @param listImages images of the training list; those beyond the last whole update are not seen
+   * @param updateImages images an update
+   * @param peakBytes of device memory
+   * @param stop asked before every update whether to end early
+   */
+  TrainingProgress(
+      Progress progress,
+      int epochs,
+      int listImages,
+      int updateImages,
+      long peakBytes,
+      BooleanSupplier stop,
+      Consumer<EpochResult> onEpoch) {
+    this.progress = progress;
+    this.epochs = epochs;
+    this.updateImages = updateImages;
+    this.epochImages = listImages / updateImages * updateImages;
+    this.peakBytes = peakBytes;
+    this.stop = stop;
+    this.onEpoch = onEpoch;
+  }
+
+  @Override
+  public void onUpdate(int epoch, int update, int updates, double loss, double imagesPerSecond) {
+    lossSum = update == 1 ? loss : lossSum + loss;
+    long seen = (epoch - 1) * epochImages + update * updateImages;
+    progress.show(
+        new Progress.State(
+            epoch, epochs, seen, epochs * epochImages, lossSum / update, auroc, peakBytes));
+  }
+
+  @Override
+  public void onEpoch(EpochResult result) {
+    if (result.validation() != null) {
+      auroc = result.validation().mean();
+    }
+    onEpoch.accept(result);
+  }
+
+  @Override
+  public boolean stopRequested() {
+    return stop.getAsBoolean();
+  }
+}
