@@ -283,6 +283,26 @@ class LauncherTest {
     assertThat(result.err()).contains("no test ran");
   }
 
+  @Test
+  void formatRunsTheFormatterOverWrittenSources() throws Exception {
+    machine.write("java/lorikeet-core/src/generated/java/C.java", "");
+    machine.environment.put("JAVA_EXITS", "1");
+    Result result = machine.lorikeet("format", "--check");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.out())
+        .contains("-all-deps.jar>\n<--dry-run>\n<--set-exit-if-changed>\n")
+        .contains("<" + machine.clone + "/java/lorikeet-cli/src/main/A.java>\n")
+        .doesNotContain("C.java");
+    assertThat(machine.mavenCalls().getFirst()).contains("dependency:copy");
+    machine.environment.remove("JAVA_EXITS");
+    result = machine.lorikeet("format");
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.out()).contains("-all-deps.jar>\n<--replace>\n");
+    result = machine.lorikeet("format", "all");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err()).isEqualTo("lorikeet: format takes --check or nothing\n");
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"sh -n", "dash -n", "bash --posix -n", "shellcheck"})
   void theScriptIsPlainShell(String checker) throws Exception {
