@@ -8,5 +8,6 @@ module lorikeet.cli {
   requires info.picocli;
   requires java.desktop;
 
-  opens io.github.lorikeet.cli to info.picocli;
+  opens io.github.lorikeet.cli to
+      info.picocli;
 }

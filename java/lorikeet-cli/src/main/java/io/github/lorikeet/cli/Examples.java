@@ -21,7 +21,9 @@ final class Examples {
 
   private Examples() {}
 
-  /** @param predictions of an image by its place in the list */
+  /**
+   * @param predictions of an image by its place in the list
+   */
   static List<Report.Example> of(
       ImageList list, List<String> labelNames, IntFunction<List<Report.Prediction>> predictions) {
     List<Report.Example> examples = new ArrayList<>();

@@ -12,7 +12,9 @@ import java.util.List;
 final class Predictions {
   private Predictions() {}
 
-  /** @param logits whether to write logits instead of probabilities */
+  /**
+   * @param logits whether to write logits instead of probabilities
+   */
   static String csv(ImageList list, Scores scores, List<String> labelNames, boolean logits) {
     List<String> header = new ArrayList<>(List.of("path"));
     header.addAll(labelNames);

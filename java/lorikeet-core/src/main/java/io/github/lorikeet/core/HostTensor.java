@@ -45,8 +45,7 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
     }
     if (data.byteSize() != bytes) {
       throw new IllegalArgumentException(
-          "%s needs %d bytes, was given %d"
-              .formatted(shape(type, sizes), bytes, data.byteSize()));
+          "%s needs %d bytes, was given %d".formatted(shape(type, sizes), bytes, data.byteSize()));
     }
     data = data.asReadOnly();
   }

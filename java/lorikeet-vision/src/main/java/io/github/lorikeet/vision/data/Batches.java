@@ -177,8 +177,13 @@ public final class Batches implements AutoCloseable {
   private void checkRoom(MemorySegment segment, String name, long elements) {
     if (segment.byteSize() < elements * Float.BYTES) {
       throw new IllegalArgumentException(
-          name + " of " + segment.byteSize() + " bytes: expected at least " + elements
-              + " float32 for a batch of " + batch);
+          name
+              + " of "
+              + segment.byteSize()
+              + " bytes: expected at least "
+              + elements
+              + " float32 for a batch of "
+              + batch);
     }
   }
 

@@ -30,6 +30,7 @@ public final class ImageList {
   private final Path root;
   private final int labels;
   private final List<String> names;
+
   /** [images, labels], each 0 or 1. */
   private final byte[] values;
 
@@ -188,8 +189,16 @@ public final class ImageList {
       }
       if (missingCount > 0) {
         throw new ImageListException(
-            list + ": " + missingCount + " of " + names.size() + " images are missing in " + root
-                + ": " + String.join(", ", missing) + (missingCount > NAMED_FILES ? ", ..." : ""));
+            list
+                + ": "
+                + missingCount
+                + " of "
+                + names.size()
+                + " images are missing in "
+                + root
+                + ": "
+                + String.join(", ", missing)
+                + (missingCount > NAMED_FILES ? ", ..." : ""));
       }
       return new ImageList(
           root, labels, List.copyOf(names), Arrays.copyOf(values, names.size() * labels));

@@ -34,6 +34,7 @@ public final class ImageLoader implements AutoCloseable {
    * another: an epoch takes every image once, so that whichever stay serve as well as the latest.
    */
   private final AtomicReferenceArray<Image> cache;
+
   private final AtomicLong cacheLeft;
 
   /**
@@ -43,7 +44,10 @@ public final class ImageLoader implements AutoCloseable {
   public ImageLoader(ImageList list, Preprocess preprocess, int threads, long cacheBytes) {
     if (threads < 0 || cacheBytes < 0) {
       throw new IllegalArgumentException(
-          "loader with " + threads + " threads and a cache of " + cacheBytes
+          "loader with "
+              + threads
+              + " threads and a cache of "
+              + cacheBytes
               + " bytes: expected neither below 0");
     }
     this.list = list;
@@ -52,11 +56,14 @@ public final class ImageLoader implements AutoCloseable {
     cache = new AtomicReferenceArray<>(cacheBytes > 0 ? list.size() : 0);
     cacheLeft = new AtomicLong(cacheBytes);
     AtomicInteger started = new AtomicInteger();
-    workers = Executors.newFixedThreadPool(this.threads, work -> {
-      Thread thread = new Thread(work, "lorikeet-images-" + started.incrementAndGet());
-      thread.setDaemon(true);
-      return thread;
-    });
+    workers =
+        Executors.newFixedThreadPool(
+            this.threads,
+            work -> {
+              Thread thread = new Thread(work, "lorikeet-images-" + started.incrementAndGet());
+              thread.setDaemon(true);
+              return thread;
+            });
   }
 
   public ImageList list() {
@@ -76,13 +83,16 @@ public final class ImageLoader implements AutoCloseable {
     }
     if (batch > list.size()) {
       throw new IllegalArgumentException(
-          "batches of " + batch + ": the list has only " + list.size()
+          "batches of "
+              + batch
+              + ": the list has only "
+              + list.size()
               + " images, and training leaves incomplete batches out");
     }
     int[] order = new CounterRandom(seed, epoch, 0, Purpose.SHUFFLE).permutation(list.size());
     int count = order.length / Math.max(batch, 1) * batch;
-    return new Batches(this, order, count, batch,
-        (image, index) -> augment.view(image, seed, epoch, index));
+    return new Batches(
+        this, order, count, batch, (image, index) -> augment.view(image, seed, epoch, index));
   }
 
   /** Every image once, as evaluation sees it, in the list's order. */
@@ -91,8 +101,8 @@ public final class ImageLoader implements AutoCloseable {
     for (int i = 0; i < order.length; i++) {
       order[i] = i;
     }
-    return new Batches(this, order, order.length, batch,
-        (image, index) -> preprocess.centered(image));
+    return new Batches(
+        this, order, order.length, batch, (image, index) -> preprocess.centered(image));
   }
 
   /** Stops the threads and waits for them; batches that are still open end. */

@@ -56,9 +56,9 @@ public record Augment(
   }
 
   /**
-   * A crop of random area and ratio (the ratio's logarithm is uniform), at a random place;
-   * after ten that do not fit, the largest central one of an allowed ratio. The rule is
-   * torchvision's {@code RandomResizedCrop}.
+   * A crop of random area and ratio (the ratio's logarithm is uniform), at a random place; after
+   * ten that do not fit, the largest central one of an allowed ratio. The rule is torchvision's
+   * {@code RandomResizedCrop}.
    */
   Crop randomCrop(Image source, CounterRandom random) {
     double area = (double) source.width() * source.height();

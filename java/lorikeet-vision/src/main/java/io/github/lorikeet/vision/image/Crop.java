@@ -23,8 +23,12 @@ public record Crop(int left, int top, int width, int height) {
   }
 
   void checkInside(Image image) {
-    if (left < 0 || top < 0 || width < 1 || height < 1
-        || (long) left + width > image.width() || (long) top + height > image.height()) {
+    if (left < 0
+        || top < 0
+        || width < 1
+        || height < 1
+        || (long) left + width > image.width()
+        || (long) top + height > image.height()) {
       throw new IllegalArgumentException(
           this + ": expected a rectangle inside " + image.width() + " x " + image.height());
     }

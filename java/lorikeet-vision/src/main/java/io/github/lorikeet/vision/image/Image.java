@@ -14,7 +14,12 @@ public record Image(int width, int height, int channels, byte[] pixels) {
   public Image {
     if (width < 1 || height < 1 || (channels != 1 && channels != 3)) {
       throw new IllegalArgumentException(
-          "image of " + width + " x " + height + " with " + channels
+          "image of "
+              + width
+              + " x "
+              + height
+              + " with "
+              + channels
               + " channels: expected at least 1 x 1 with 1 or 3 channels");
     }
     if (pixels.length != (long) channels * height * width) {

@@ -38,7 +38,9 @@ public final class ImageDecoder {
 
   private ImageDecoder() {}
 
-  /** @throws ImageException naming the file and what is wrong with it */
+  /**
+   * @throws ImageException naming the file and what is wrong with it
+   */
   public static Image read(Path file) {
     byte[] bytes;
     try {
@@ -104,7 +106,8 @@ public final class ImageDecoder {
     }
     return text
         ? "it looks like text, starting '"
-            + new String(start, StandardCharsets.ISO_8859_1).replaceAll("\\s", " ") + "'"
+            + new String(start, StandardCharsets.ISO_8859_1).replaceAll("\\s", " ")
+            + "'"
         : "it starts with the bytes " + hex.toString().strip();
   }
 
@@ -187,8 +190,8 @@ public final class ImageDecoder {
   /**
    * 16-bit samples become 8-bit ones by value * 255 / the image's largest value, rounded: the rule
    * that the study has for radiographs deeper than 8 bits. Such files often hold 10 or 12 bits, of
-   * which the full range would leave a black picture; Pillow's own conversion cuts all values
-   * above 255 off and leaves a white one.
+   * which the full range would leave a black picture; Pillow's own conversion cuts all values above
+   * 255 off and leaves a white one.
    */
   private static int scaled(int value, int max) {
     return (value * 255 + max / 2) / max;

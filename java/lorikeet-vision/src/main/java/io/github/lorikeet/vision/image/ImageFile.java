@@ -17,8 +17,12 @@ record ImageFile(String format, int width, int height, int decodedBytes, Parts p
   ImageFile {
     if (width < 1 || height < 1 || (long) width * height > ImageDecoder.MAX_PIXELS) {
       throw new ImageException(
-          "its header claims " + dimensions(width, height) + " pixels: expected at least 1 x 1 and"
-              + " at most " + ImageDecoder.MAX_PIXELS + " in all");
+          "its header claims "
+              + dimensions(width, height)
+              + " pixels: expected at least 1 x 1 and"
+              + " at most "
+              + ImageDecoder.MAX_PIXELS
+              + " in all");
     }
   }
 
@@ -36,8 +40,11 @@ record ImageFile(String format, int width, int height, int decodedBytes, Parts p
   void checkHolds(long atMost, long compressedBytes) {
     if ((long) width * height > atMost) {
       throw new ImageException(
-          "its header claims " + dimensions(width, height) + " pixels, more than its "
-              + compressedBytes + " bytes of compressed data can hold: the file is truncated or"
+          "its header claims "
+              + dimensions(width, height)
+              + " pixels, more than its "
+              + compressedBytes
+              + " bytes of compressed data can hold: the file is truncated or"
               + " damaged");
     }
   }

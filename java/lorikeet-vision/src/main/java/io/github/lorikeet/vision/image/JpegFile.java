@@ -94,8 +94,10 @@ final class JpegFile {
   private void checkFrame(int marker, int start, int length) {
     if (marker != SOF0 && marker != SOF0 + 1 && marker != SOF2) {
       throw new ImageException(
-          String.format("unsupported JPEG: coding process SOF%d; expected baseline or progressive"
-              + " Huffman coding (SOF0, SOF1, SOF2)", marker - SOF0));
+          String.format(
+              "unsupported JPEG: coding process SOF%d; expected baseline or progressive"
+                  + " Huffman coding (SOF0, SOF1, SOF2)",
+              marker - SOF0));
     }
     if (frame >= 0) {
       throw new ImageException("damaged JPEG: two frame headers");
@@ -173,7 +175,9 @@ final class JpegFile {
     throw truncated();
   }
 
-  /** @param start where the marker's code ends */
+  /**
+   * @param start where the marker's code ends
+   */
   private static ImageException unexpected(int marker, int start) {
     return new ImageException(
         String.format("damaged JPEG: unexpected marker FF%02X at byte %d", marker, start - 2));

@@ -14,6 +14,7 @@ final class Parts extends ImageInputStreamImpl {
 
   /** The part that holds the stream's position, and the position of its first byte. */
   private int current;
+
   private long currentStart;
 
   /** Appends a piece; one that follows the last piece in the same array lengthens it. */
@@ -42,8 +43,7 @@ final class Parts extends ImageInputStreamImpl {
       current = 0;
       currentStart = 0;
     }
-    while (current < parts.size()
-        && streamPos - currentStart >= parts.get(current).remaining()) {
+    while (current < parts.size() && streamPos - currentStart >= parts.get(current).remaining()) {
       currentStart += parts.get(current++).remaining();
     }
     if (current == parts.size()) {

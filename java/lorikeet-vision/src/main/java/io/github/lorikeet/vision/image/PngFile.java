@@ -36,14 +36,13 @@ final class PngFile {
       String type = new String(bytes, position + 4, 4, StandardCharsets.ISO_8859_1);
       int size = (int) length + CHUNK_FRAME;
       if ((header == null) != type.equals("IHDR")) {
-        throw new ImageException(
-            "damaged PNG: it must have one IHDR chunk, before all others");
+        throw new ImageException("damaged PNG: it must have one IHDR chunk, before all others");
       }
       switch (type) {
         case "IHDR" -> header = file.slice(position + 8, (int) length);
         case "PLTE" -> palette = true;
         case "IDAT" -> compressed += length;
-        case "IEND" -> { }
+        case "IEND" -> {}
         default -> {
           if (Character.isUpperCase(type.charAt(0))) {
             throw new ImageException("damaged PNG: unknown chunk type " + printable(type));
@@ -69,8 +68,12 @@ final class PngFile {
     long length = file.getInt(position) & 0xFFFFFFFFL;
     if (length > file.limit() - position - CHUNK_FRAME) {
       throw new ImageException(
-          "truncated PNG: the chunk at byte " + position + " should have " + length
-              + " bytes of data, but the file ends at byte " + file.limit());
+          "truncated PNG: the chunk at byte "
+              + position
+              + " should have "
+              + length
+              + " bytes of data, but the file ends at byte "
+              + file.limit());
     }
     return length;
   }
@@ -92,31 +95,35 @@ final class PngFile {
     }
     int bits = header.get(8);
     int color = header.get(9);
-    int[] allowedBits = switch (color) {
-      case 0 -> new int[] {1, 2, 4, 8, 16};
-      case 3 -> new int[] {1, 2, 4, 8};
-      case 2, 4, 6 -> new int[] {8, 16};
-      default -> new int[0];
-    };
+    int[] allowedBits =
+        switch (color) {
+          case 0 -> new int[] {1, 2, 4, 8, 16};
+          case 3 -> new int[] {1, 2, 4, 8};
+          case 2, 4, 6 -> new int[] {8, 16};
+          default -> new int[0];
+        };
     boolean known = header.get(10) == 0 && header.get(11) == 0 && (header.get(12) & ~1) == 0;
     if (!known || Arrays.stream(allowedBits).noneMatch(b -> b == bits)) {
       throw new ImageException(
-          "damaged PNG: its header has colour type " + color + " with " + bits
+          "damaged PNG: its header has colour type "
+              + color
+              + " with "
+              + bits
               + " bits, or methods that PNG does not define");
     }
     if (color == 3 && !palette) {
       throw new ImageException("damaged PNG: colours by palette, but no PLTE chunk");
     }
-    int samples = switch (color) {
-      case 2 -> 3;
-      case 4 -> 2;
-      case 6 -> 4;
-      default -> 1;
-    };
+    int samples =
+        switch (color) {
+          case 2 -> 3;
+          case 4 -> 2;
+          case 6 -> 4;
+          default -> 1;
+        };
     int channels = color == 3 ? 3 : Math.min(samples, 3);
     int decodedBytes = samples * Math.ceilDiv(bits, 8) + channels + 1;
-    ImageFile file = new ImageFile(
-        "png", header.getInt(0), header.getInt(4), decodedBytes, parts);
+    ImageFile file = new ImageFile("png", header.getInt(0), header.getInt(4), decodedBytes, parts);
     file.checkHolds(MAX_EXPANSION * compressed * 8 / (samples * bits), compressed);
     return file;
   }
@@ -124,7 +131,8 @@ final class PngFile {
   private static String printable(String type) {
     return type.chars().allMatch(c -> c > ' ' && c < 0x7F)
         ? type
-        : "0x" + String.format("%08x", ByteBuffer.wrap(
-            type.getBytes(StandardCharsets.ISO_8859_1)).getInt());
+        : "0x"
+            + String.format(
+                "%08x", ByteBuffer.wrap(type.getBytes(StandardCharsets.ISO_8859_1)).getInt());
   }
 }

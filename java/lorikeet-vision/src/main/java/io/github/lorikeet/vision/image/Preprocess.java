@@ -18,12 +18,20 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
   public Preprocess {
     if (size < 1 || shorterSide < size || (channels != 1 && channels != 3)) {
       throw new IllegalArgumentException(
-          "preprocessing to size " + size + " by way of a shorter side of " + shorterSide + " with "
-              + channels + " channels: expected 1 <= size <= shorter side and 1 or 3 channels");
+          "preprocessing to size "
+              + size
+              + " by way of a shorter side of "
+              + shorterSide
+              + " with "
+              + channels
+              + " channels: expected 1 <= size <= shorter side and 1 or 3 channels");
     }
     if (!(deviation > 0) || !Float.isFinite(mean) || !Float.isFinite(deviation)) {
       throw new IllegalArgumentException(
-          "mean " + mean + ", deviation " + deviation
+          "mean "
+              + mean
+              + ", deviation "
+              + deviation
               + ": expected a finite mean and deviation > 0");
     }
   }
@@ -43,8 +51,8 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     return switch (recipe) {
       case "mrm" -> mrm(size);
       case "cxr-mae" -> cxrMae(size);
-      default -> throw new IllegalArgumentException(
-          "recipe '" + recipe + "': expected mrm or cxr-mae");
+      default ->
+          throw new IllegalArgumentException("recipe '" + recipe + "': expected mrm or cxr-mae");
     };
   }
 
@@ -70,13 +78,20 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     long resized = (long) ((double) shorterSide * longer / shorter);
     if (resized * shorterSide > ImageDecoder.MAX_PIXELS) {
       throw new ImageException(
-          "an image of " + source.width() + " x " + source.height() + " would become "
-              + shorterSide + " x " + resized
+          "an image of "
+              + source.width()
+              + " x "
+              + source.height()
+              + " would become "
+              + shorterSide
+              + " x "
+              + resized
               + ": too long and thin to resize by its shorter side");
     }
     boolean wide = source.width() >= source.height();
-    Image whole = PillowResize.bicubic(
-        source, wide ? (int) resized : shorterSide, wide ? shorterSide : (int) resized);
+    Image whole =
+        PillowResize.bicubic(
+            source, wide ? (int) resized : shorterSide, wide ? shorterSide : (int) resized);
     return whole.crop(Crop.center(whole, size, size));
   }
 
@@ -89,8 +104,18 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
   public void normalize(Image image, float[] out) {
     if (image.width() != size || image.height() != size || out.length != elements()) {
       throw new IllegalArgumentException(
-          "image of " + image.width() + " x " + image.height() + " into " + out.length
-              + " floats: expected " + size + " x " + size + " into " + elements());
+          "image of "
+              + image.width()
+              + " x "
+              + image.height()
+              + " into "
+              + out.length
+              + " floats: expected "
+              + size
+              + " x "
+              + size
+              + " into "
+              + elements());
     }
     float[] values = new float[256];
     for (int level = 0; level < 256; level++) {

@@ -38,8 +38,13 @@ public record Auroc(List<Double> perLabel, double mean, List<String> notes) {
       double area = ranking.area(null);
       areas.add(area);
       if (Double.isNaN(area)) {
-        notes.add("label " + (label + 1) + " of " + k + " is left out of the mean: "
-            + (ranking.positives() == 0 ? "no image has it" : "every image has it"));
+        notes.add(
+            "label "
+                + (label + 1)
+                + " of "
+                + k
+                + " is left out of the mean: "
+                + (ranking.positives() == 0 ? "no image has it" : "every image has it"));
       }
     }
     return new Auroc(List.copyOf(areas), mean(areas), List.copyOf(notes));
@@ -91,8 +96,12 @@ public record Auroc(List<Double> perLabel, double mean, List<String> notes) {
   private static List<Ranking> rankings(float[] scores, byte[] labels, int k) {
     if (k < 1 || scores.length == 0 || scores.length % k != 0 || labels.length != scores.length) {
       throw new IllegalArgumentException(
-          scores.length + " scores and " + labels.length + " labels: expected as many of both, a"
-              + " multiple of " + k);
+          scores.length
+              + " scores and "
+              + labels.length
+              + " labels: expected as many of both, a"
+              + " multiple of "
+              + k);
     }
     List<Ranking> rankings = new ArrayList<>();
     for (int label = 0; label < k; label++) {

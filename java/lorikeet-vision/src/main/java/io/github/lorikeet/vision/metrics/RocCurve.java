@@ -43,10 +43,11 @@ public final class RocCurve {
       above += ranking.positive()[place] ? 1 : 0;
       int called = images - place;
       if (place == 0 || ranking.score()[place] != ranking.score()[place - 1]) {
-        points.add(new Point(
-            ranking.score()[place],
-            (double) (called - above) / (images - positives),
-            (double) above / positives));
+        points.add(
+            new Point(
+                ranking.score()[place],
+                (double) (called - above) / (images - positives),
+                (double) above / positives));
       }
     }
     return Collections.unmodifiableList(points);

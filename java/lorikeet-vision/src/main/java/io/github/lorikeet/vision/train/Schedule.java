@@ -13,7 +13,9 @@ package io.github.lorikeet.vision.train;
  */
 public record Schedule(double peak, double minimum, double warmupEpochs, double epochs) {
 
-  /** @param epoch fractional epochs done, 0 before the first iteration */
+  /**
+   * @param epoch fractional epochs done, 0 before the first iteration
+   */
   public double learningRate(double epoch) {
     if (epoch < warmupEpochs) {
       return peak * epoch / warmupEpochs;

@@ -16,8 +16,8 @@ import java.util.Map;
  * A file of named tensors, opened for reading: safetensors, or what PyTorch's {@code torch.save}
  * writes. The file is mapped, not read: tensors that it holds contiguously in a type of {@link
  * io.github.lorikeet.core.DType} are views of its pages, whatever its size; others (f64, strided,
- * compressed) are copied once. Tensors are valid until {@link #close}, and the file must not
- * change until then.
+ * compressed) are copied once. Tensors are valid until {@link #close}, and the file must not change
+ * until then.
  *
  * <p>Of a PyTorch file the weights are the dictionary under {@code model} or {@code state_dict},
  * else the top level. Where all names start with {@code module.} (a model saved inside
@@ -123,8 +123,7 @@ public final class Checkpoint implements AutoCloseable {
     if (TorchReader.recognises(file)) {
       return TorchReader.read(file);
     }
-    byte[] start =
-        file.bytes().asSlice(0, Math.min(file.size(), 8)).toArray(ValueLayout.JAVA_BYTE);
+    byte[] start = file.bytes().asSlice(0, Math.min(file.size(), 8)).toArray(ValueLayout.JAVA_BYTE);
     throw file.error(
         "is neither safetensors nor a PyTorch checkpoint (it is %d bytes long and starts with %s);"
                 .formatted(file.size(), hex(start))

@@ -11,8 +11,8 @@ import java.util.Map;
 
 /**
  * The low-rank update (Hu et al., arXiv 2106.09685) of one linear layer [outputs, inputs], as the
- * kernels take it: output columns of group g get {@code scaling * dropout(x) A_gᵀ B_gᵀ}. Plain
- * LoRA is one group over all columns; a fused query-key-value with adapted q and v is two.
+ * kernels take it: output columns of group g get {@code scaling * dropout(x) A_gᵀ B_gᵀ}. Plain LoRA
+ * is one group over all columns; a fused query-key-value with adapted q and v is two.
  *
  * @param a f32 [groups * rank, inputs], the groups' A one below the other
  * @param b f32 [sum of the groups' columns, rank], the groups' B one below the other

@@ -125,16 +125,14 @@ public record PeftAdapter(
       throw WeightsException.in(
           checkpoint.path(),
           "%s has A %s and B %s, expected [%d, inputs] and [outputs, %d]: the rank in %s"
-              .formatted(
-                  WeightsException.quote(module), a.shape(), b.shape(), rank, rank, CONFIG));
+              .formatted(WeightsException.quote(module), a.shape(), b.shape(), rank, rank, CONFIG));
     }
     try {
       List<Columns> groups = groups(checkpoint, module, b);
       HostTensor split = LoraBlocks.split(b, groups);
       return split == null
           ? LoraWeights.plain(a, b, config.scaling(module), config.dropout())
-          : new LoraWeights(
-              a, split, groups, b.size(0), config.scaling(module), config.dropout());
+          : new LoraWeights(a, split, groups, b.size(0), config.scaling(module), config.dropout());
     } catch (WeightsException e) {
       throw WeightsException.in(
           checkpoint.path(), WeightsException.quote(module) + ": " + e.getMessage(), e);
@@ -196,8 +194,7 @@ public record PeftAdapter(
     }
     SafetensorsWriter.write(folder.resolve(TENSORS), tensors, metadata);
     AtomicFile.write(
-        folder.resolve(CONFIG),
-        channel -> AtomicFile.writeFully(channel, ByteBuffer.wrap(config)));
+        folder.resolve(CONFIG), channel -> AtomicFile.writeFully(channel, ByteBuffer.wrap(config)));
   }
 
   /** The modules that tensors saved whole belong to. */

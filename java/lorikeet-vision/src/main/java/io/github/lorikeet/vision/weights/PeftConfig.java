@@ -95,8 +95,7 @@ final class PeftConfig {
       if (file.size() > MAX_BYTES) {
         throw file.error("is %d bytes long, more than %d".formatted(file.size(), MAX_BYTES));
       }
-      return new PeftConfig(
-          path, Json.readObject(file.bytes().toArray(ValueLayout.JAVA_BYTE)));
+      return new PeftConfig(path, Json.readObject(file.bytes().toArray(ValueLayout.JAVA_BYTE)));
     } catch (IOException e) {
       throw WeightsException.in(path, "is not valid JSON: " + Json.problem(e), e);
     }

@@ -45,8 +45,7 @@ final class PeftConfigWriter {
     return bytes.toByteArray();
   }
 
-  private void write(
-      Map<String, LoraWeights> modules, List<String> savedModules, LoraWeights usual)
+  private void write(Map<String, LoraWeights> modules, List<String> savedModules, LoraWeights usual)
       throws IOException {
     json.writeStartObject();
     json.writeStringField("peft_type", "LORA");

@@ -55,8 +55,7 @@ final class SafetensorsReader {
                   .formatted(headerBytes, file.size(), MAX_HEADER_BYTES)
               + " most allowed; the file is damaged or not complete");
     }
-    byte[] header =
-        file.bytes().asSlice(LENGTH_BYTES, headerBytes).toArray(ValueLayout.JAVA_BYTE);
+    byte[] header = file.bytes().asSlice(LENGTH_BYTES, headerBytes).toArray(ValueLayout.JAVA_BYTE);
     try (JsonParser parser = Json.FACTORY.createParser(header)) {
       parseHeader(parser);
     } catch (IOException e) {

@@ -30,8 +30,8 @@ public final class SafetensorsWriter {
   private SafetensorsWriter() {}
 
   /**
-   * Writes each tensor in its own type ({@link HostTensor#f16} halves a file), wider types first
-   * so that every element is aligned, else in the map's order.
+   * Writes each tensor in its own type ({@link HostTensor#f16} halves a file), wider types first so
+   * that every element is aligned, else in the map's order.
    *
    * @throws WeightsException if the file cannot be written; a file that was there is then unchanged
    */

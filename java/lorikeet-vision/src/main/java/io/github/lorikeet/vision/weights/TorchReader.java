@@ -83,8 +83,7 @@ final class TorchReader implements Unpickler.Names {
                   .formatted(bytes.byteSize(), MAX_PICKLE_BYTES)
               + "{'model': model.state_dict()}, file)");
     }
-    Object root =
-        new Unpickler(bytes.toArray(ValueLayout.JAVA_BYTE), this, file::error).load();
+    Object root = new Unpickler(bytes.toArray(ValueLayout.JAVA_BYTE), this, file::error).load();
     addWeights(findWeights(root));
     return contents;
   }

@@ -12,9 +12,9 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Reads a Python pickle (protocols 2 to 5) as data. Nothing a pickle names is looked up or run:
- * the {@link Names} decides what a global function gives, and for what it does not know there is
- * an {@link Opaque} object that swallows whatever is done to it.
+ * Reads a Python pickle (protocols 2 to 5) as data. Nothing a pickle names is looked up or run: the
+ * {@link Names} decides what a global function gives, and for what it does not know there is an
+ * {@link Opaque} object that swallows whatever is done to it.
  *
  * <p>dict becomes a Map (entries whose key is no str, int, float or bool are dropped), list a List,
  * tuple an Object[], int a Long, float a Double, str a String, None null.

@@ -125,8 +125,7 @@ final class ZipDirectory {
     if (nameLength > MAX_NAME || next > directoryEnd) {
       throw damaged("entry %d is longer than the directory".formatted(entries.size()));
     }
-    byte[] name =
-        file.bytes().asSlice(at + ENTRY_BYTES, nameLength).toArray(ValueLayout.JAVA_BYTE);
+    byte[] name = file.bytes().asSlice(at + ENTRY_BYTES, nameLength).toArray(ValueLayout.JAVA_BYTE);
     // In the order in which a zip64 field replaces those that do not fit.
     long[] values = {
       Integer.toUnsignedLong(u32(at + 24)),

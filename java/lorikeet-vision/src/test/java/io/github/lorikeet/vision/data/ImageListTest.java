@@ -46,8 +46,7 @@ class ImageListTest {
   @Test
   void takesOtherLineEndsBlankLinesAndSpaces() throws IOException {
     images("chest 1 of 2.png", "b.png");
-    ImageList list =
-        ImageList.read(list("\uFEFFchest 1 of 2.png\t0  1 \r\n\r\n  \r\nb.png 1 0"));
+    ImageList list = ImageList.read(list("\uFEFFchest 1 of 2.png\t0  1 \r\n\r\n  \r\nb.png 1 0"));
     assertThat(list.size()).isEqualTo(2);
     assertThat(list.name(0)).isEqualTo("chest 1 of 2.png");
     assertThat(list.labelValues()).containsExactly(0, 1, 1, 0);
@@ -57,8 +56,10 @@ class ImageListTest {
   void imagesMayLieElsewhereOrHaveNoLabels() throws IOException {
     images("all/a.png", "all/b.png");
     ImageList list =
-        ImageList.read(list("a.png\n" + folder.resolve("all/b.png").toAbsolutePath() + "\n"),
-            folder.resolve("all"), -1);
+        ImageList.read(
+            list("a.png\n" + folder.resolve("all/b.png").toAbsolutePath() + "\n"),
+            folder.resolve("all"),
+            -1);
     assertThat(list.labels()).isZero();
     assertThat(list.path(0)).isEqualTo(folder.resolve("all/a.png"));
     assertThat(list.path(1)).isEqualTo(folder.resolve("all/b.png").toAbsolutePath());

@@ -180,7 +180,8 @@ class ImageLoaderTest {
       }
       Files.delete(list.path(2));
       try (Batches batches = loader.evaluation(IMAGES)) {
-        assertThatThrownBy(() -> countImages(batches)).isInstanceOf(ImageException.class)
+        assertThatThrownBy(() -> countImages(batches))
+            .isInstanceOf(ImageException.class)
             .hasMessage(list.path(2) + ": no such file");
       }
     }
@@ -198,10 +199,12 @@ class ImageLoaderTest {
       float[] pixels = new float[BATCH * SIZE * SIZE];
       float[] labels = new float[BATCH * 2];
       assertThat(next(batches, pixels, labels)).isEqualTo(4);
-      assertThatThrownBy(() -> next(batches, pixels, labels)).isInstanceOf(ImageException.class)
+      assertThatThrownBy(() -> next(batches, pixels, labels))
+          .isInstanceOf(ImageException.class)
           .hasMessageStartingWith(list.path(5) + ": not a JPEG or PNG file");
       assertThatThrownBy(() -> next(batches, pixels, labels))
-          .isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("closed");
     }
   }
 
@@ -212,7 +215,8 @@ class ImageLoaderTest {
     try (ImageLoader loader = new ImageLoader(list, large, 1, 0);
         Batches batches = loader.evaluation(1)) {
       MemorySegment pixels = MemorySegment.ofArray(new float[224 * 224]);
-      assertThatThrownBy(() -> batches.next(pixels, null)).isInstanceOf(ImageException.class)
+      assertThatThrownBy(() -> batches.next(pixels, null))
+          .isInstanceOf(ImageException.class)
           .hasMessageStartingWith(list.path(0) + ": an image of 1 x 60000");
     }
   }
@@ -228,7 +232,8 @@ class ImageLoaderTest {
     loader.close();
     loader.close();
     assertNoLoaderThread();
-    assertThatThrownBy(() -> loader.evaluation(1)).isInstanceOf(IllegalStateException.class)
+    assertThatThrownBy(() -> loader.evaluation(1))
+        .isInstanceOf(IllegalStateException.class)
         .hasMessage("the image loader is closed");
   }
 
@@ -237,18 +242,21 @@ class ImageLoaderTest {
     for (int round = 0; round < 50; round++) {
       ImageLoader loader = new ImageLoader(list, PREPROCESS, 1, 0);
       AtomicReference<Throwable> seen = new AtomicReference<>();
-      Thread waiting = new Thread(() -> {
-        try (Batches batches = loader.evaluation(BATCH)) {
-          all(batches);
-        } catch (Throwable e) {
-          seen.set(e);
-        }
-      });
+      Thread waiting =
+          new Thread(
+              () -> {
+                try (Batches batches = loader.evaluation(BATCH)) {
+                  all(batches);
+                } catch (Throwable e) {
+                  seen.set(e);
+                }
+              });
       waiting.start();
       loader.close();
       waiting.join();
       if (seen.get() != null) {
-        assertThat(seen.get()).isInstanceOf(IllegalStateException.class)
+        assertThat(seen.get())
+            .isInstanceOf(IllegalStateException.class)
             .hasMessage("the image loader is closed");
       }
     }
@@ -265,7 +273,8 @@ class ImageLoaderTest {
 
   private static List<Thread> loaderThreads() {
     return Thread.getAllStackTraces().keySet().stream()
-        .filter(thread -> thread.getName().startsWith("lorikeet-images")).toList();
+        .filter(thread -> thread.getName().startsWith("lorikeet-images"))
+        .toList();
   }
 
   @Test

@@ -60,16 +60,20 @@ class AugmentTest {
       ratios[Math.clamp((int) ((ratio + 1) * 2), 0, 3)]++;
     }
     // A quarter each, with a standard deviation of 61.
-    assertThat(areas).satisfies(a -> {
-      for (int count : a) {
-        assertThat(count).isBetween(DRAWS / 4 - 300, DRAWS / 4 + 300);
-      }
-    });
-    assertThat(ratios).satisfies(r -> {
-      for (int count : r) {
-        assertThat(count).isBetween(DRAWS / 4 - 300, DRAWS / 4 + 300);
-      }
-    });
+    assertThat(areas)
+        .satisfies(
+            a -> {
+              for (int count : a) {
+                assertThat(count).isBetween(DRAWS / 4 - 300, DRAWS / 4 + 300);
+              }
+            });
+    assertThat(ratios)
+        .satisfies(
+            r -> {
+              for (int count : r) {
+                assertThat(count).isBetween(DRAWS / 4 - 300, DRAWS / 4 + 300);
+              }
+            });
   }
 
   @Test

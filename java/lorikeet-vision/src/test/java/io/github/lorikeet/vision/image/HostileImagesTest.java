@@ -25,11 +25,12 @@ class HostileImagesTest {
   void mutationsAreRefusedOrDecoded(String kind) throws Exception {
     byte[] radiograph = Files.readAllBytes(TestImages.radiograph("normal_0010.jpg"));
     Image image = ImageDecoder.decode(radiograph, "radiograph");
-    byte[] original = switch (kind) {
-      case "png" -> TestImages.png(TestImages.buffered(image));
-      case "jpeg" -> radiograph;
-      default -> TestImages.jpeg(TestImages.buffered(image), true);
-    };
+    byte[] original =
+        switch (kind) {
+          case "png" -> TestImages.png(TestImages.buffered(image));
+          case "jpeg" -> radiograph;
+          default -> TestImages.jpeg(TestImages.buffered(image), true);
+        };
     SplittableRandom random = new SplittableRandom(kind.hashCode());
     int refused = 0;
     int decoded = 0;
@@ -56,9 +57,10 @@ class HostileImagesTest {
     byte[] pixels = new byte[1000 * 1000 * 3];
     new SplittableRandom(1).nextBytes(pixels);
     noise.getRaster().setDataElements(0, 0, 1000, 1000, pixels);
-    byte[] file = kind.equals("png")
-        ? TestImages.png(noise)
-        : TestImages.jpeg(noise, kind.equals("progressive"));
+    byte[] file =
+        kind.equals("png")
+            ? TestImages.png(noise)
+            : TestImages.jpeg(noise, kind.equals("progressive"));
     ByteBuffer bytes = ByteBuffer.wrap(file);
     if (kind.equals("png")) {
       bytes.putInt(16, 6000).putInt(20, 6000);
@@ -97,8 +99,11 @@ class HostileImagesTest {
         // Length, place and bytes of one stretch, copied over another.
         int length = random.nextInt(1, 64);
         System.arraycopy(
-            original, random.nextInt(file.length - length),
-            file, random.nextInt(file.length - length), length);
+            original,
+            random.nextInt(file.length - length),
+            file,
+            random.nextInt(file.length - length),
+            length);
       }
     }
     // Half of the time the checksums are made right again, so that the damage reaches the decoder.
@@ -145,9 +150,12 @@ class HostileImagesTest {
   /** Bytes this thread has allocated; the tested module does not read the management modules. */
   private static long allocatedBytes() throws ReflectiveOperationException {
     Object threads =
-        Class.forName("java.lang.management.ManagementFactory").getMethod("getThreadMXBean")
+        Class.forName("java.lang.management.ManagementFactory")
+            .getMethod("getThreadMXBean")
             .invoke(null);
-    return (long) Class.forName("com.sun.management.ThreadMXBean")
-        .getMethod("getCurrentThreadAllocatedBytes").invoke(threads);
+    return (long)
+        Class.forName("com.sun.management.ThreadMXBean")
+            .getMethod("getCurrentThreadAllocatedBytes")
+            .invoke(threads);
   }
 }

@@ -63,7 +63,12 @@ class ImageDecoderTest {
     // 2000 * 255 / 4000 = 127.5 is rounded up, 7 * 255 / 4000 = 0.446 down, 8: 0.51 up.
     byte[] file =
         TestImages.png(
-            5, 1, 16, GRAY, false, null,
+            5,
+            1,
+            16,
+            GRAY,
+            false,
+            null,
             bytes(0, 0, 0, 0, 7, 0, 8, 2000 >> 8, 2000 & 255, 4000 >> 8, 4000 & 255));
     assertImage(decode(file), 5, 1, 0, 0, 1, 128, 255);
   }
@@ -72,8 +77,7 @@ class ImageDecoderTest {
   void sixteenBitsUseAllOfThem() {
     // The full range: 0x8000 * 255 / 0xFFFF = 127.502, 0x7F80 * 255 / 0xFFFF = 127.0.
     byte[] file =
-        TestImages.png(
-            3, 1, 16, GRAY, false, null, bytes(0, 0x80, 0, 0xFF, 0xFF, 0x7F, 0x80));
+        TestImages.png(3, 1, 16, GRAY, false, null, bytes(0, 0x80, 0, 0xFF, 0xFF, 0x7F, 0x80));
     assertImage(decode(file), 3, 1, 128, 255, 127);
     byte[] black = TestImages.png(1, 1, 16, GRAY, false, null, bytes(0, 0, 0));
     assertImage(decode(black), 1, 1, 0);
@@ -81,8 +85,7 @@ class ImageDecoderTest {
 
   @Test
   void sixteenBitColorsShareOneScale() {
-    byte[] file =
-        TestImages.png(1, 1, 16, RGB, false, null, bytes(0, 0x10, 0, 0x08, 0, 0x04, 0));
+    byte[] file = TestImages.png(1, 1, 16, RGB, false, null, bytes(0, 0x10, 0, 0x08, 0, 0x04, 0));
     assertImage(decode(file), 1, 1, 255, 128, 64);
   }
 
@@ -104,15 +107,14 @@ class ImageDecoderTest {
     // Two bits a pixel: 1, 0, 2, 1.
     byte[] file = TestImages.png(4, 1, 2, PALETTE, false, palette, bytes(0, 0b01001001));
     assertImage(decode(file), 4, 1, 40, 10, 70, 40, 50, 20, 70, 50, 60, 30, 70, 60);
-    byte[] grays = TestImages.png(4, 1, 2, PALETTE, false, bytes(7, 7, 7, 9, 9, 9),
-        bytes(0, 0b01000001));
+    byte[] grays =
+        TestImages.png(4, 1, 2, PALETTE, false, bytes(7, 7, 7, 9, 9, 9), bytes(0, 0b01000001));
     assertImage(decode(grays), 4, 1, 9, 7, 7, 9);
   }
 
   @Test
   void transparencyIsLeftAside() {
-    byte[] gray =
-        TestImages.png(2, 1, 8, GRAY_ALPHA, false, null, bytes(0, 100, 0, 200, 255));
+    byte[] gray = TestImages.png(2, 1, 8, GRAY_ALPHA, false, null, bytes(0, 100, 0, 200, 255));
     assertImage(decode(gray), 2, 1, 100, 200);
     byte[] color =
         TestImages.png(2, 1, 8, RGB_ALPHA, false, null, bytes(0, 1, 2, 3, 0, 4, 5, 6, 128));
@@ -164,8 +166,7 @@ class ImageDecoderTest {
     for (int i = 0; i < 256; i++) {
       color.setRGB(i % 16, i / 16, 0xC86432);
     }
-    byte[] jfif =
-        halfChroma ? TestImages.jpeg(color, false) : TestImages.jpegOfFullChroma(color);
+    byte[] jfif = halfChroma ? TestImages.jpeg(color, false) : TestImages.jpegOfFullChroma(color);
     assertThat(new String(jfif, 6, 4, StandardCharsets.ISO_8859_1)).isEqualTo("JFIF");
     int app0 = 2 + (jfif[4] << 8 | jfif[5] & 0xFF);
     byte[] bare = jfif.clone();
@@ -202,16 +203,20 @@ class ImageDecoderTest {
   @Test
   void wrongKindsOfFileSayWhatTheyAre(@TempDir Path folder) throws Exception {
     Path text = Files.writeString(folder.resolve("a.png"), "patient,finding\n1,2\n");
-    assertThatThrownBy(() -> ImageDecoder.read(text)).isInstanceOf(ImageException.class)
+    assertThatThrownBy(() -> ImageDecoder.read(text))
+        .isInstanceOf(ImageException.class)
         .hasMessage(
             text + ": not a JPEG or PNG file: it looks like text, starting 'patient,finding '");
     Path empty = Files.createFile(folder.resolve("b.png"));
-    assertThatThrownBy(() -> ImageDecoder.read(empty)).isInstanceOf(ImageException.class)
+    assertThatThrownBy(() -> ImageDecoder.read(empty))
+        .isInstanceOf(ImageException.class)
         .hasMessage(empty + ": empty file");
     Path absent = folder.resolve("c.png");
-    assertThatThrownBy(() -> ImageDecoder.read(absent)).isInstanceOf(ImageException.class)
+    assertThatThrownBy(() -> ImageDecoder.read(absent))
+        .isInstanceOf(ImageException.class)
         .hasMessage(absent + ": no such file");
-    assertThatThrownBy(() -> ImageDecoder.read(folder)).isInstanceOf(ImageException.class)
+    assertThatThrownBy(() -> ImageDecoder.read(folder))
+        .isInstanceOf(ImageException.class)
         .hasMessage(folder + ": not a file");
     byte[] dicom = new byte[200];
     System.arraycopy("DICM".getBytes(StandardCharsets.ISO_8859_1), 0, dicom, 128, 4);
@@ -224,7 +229,8 @@ class ImageDecoderTest {
   void absurdDimensionsAreRefusedFromTheHeader() {
     for (int[] size : new int[][] {{100_000, 100_000}, {-1, 1}, {0, 5}, {1 << 26, 2}}) {
       byte[] file = TestImages.png(size[0], size[1], 8, GRAY, false, null, bytes(0, 0));
-      assertThatThrownBy(() -> decode(file)).isInstanceOf(ImageException.class)
+      assertThatThrownBy(() -> decode(file))
+          .isInstanceOf(ImageException.class)
           .hasMessageContaining("header claims " + Integer.toUnsignedString(size[0]) + " x ");
     }
   }
@@ -232,13 +238,16 @@ class ImageDecoderTest {
   @Test
   void dimensionsThatTheFileCannotHoldAreRefused() {
     byte[] png = TestImages.png(8000, 8000, 8, GRAY, false, null, bytes(0, 0));
-    assertThatThrownBy(() -> decode(png)).isInstanceOf(ImageException.class)
-        .hasMessageContaining("8000 x 8000").hasMessageContaining("can hold");
+    assertThatThrownBy(() -> decode(png))
+        .isInstanceOf(ImageException.class)
+        .hasMessageContaining("8000 x 8000")
+        .hasMessageContaining("can hold");
     byte[] jpeg = TestImages.jpeg(TestImages.gray(64, 64), false);
     int frame = TestImages.indexOf(jpeg, 0xC0);
     jpeg[frame + 4] = 0x1F;
     jpeg[frame + 6] = 0x1F;
-    assertThatThrownBy(() -> decode(jpeg)).isInstanceOf(ImageException.class)
+    assertThatThrownBy(() -> decode(jpeg))
+        .isInstanceOf(ImageException.class)
         .hasMessageContaining("can hold");
   }
 
@@ -249,7 +258,8 @@ class ImageDecoderTest {
     for (byte[] file : new byte[][] {png, jpeg}) {
       for (int length = 10; length < file.length; length++) {
         byte[] cut = Arrays.copyOf(file, length);
-        assertThatThrownBy(() -> decode(cut)).isInstanceOf(ImageException.class)
+        assertThatThrownBy(() -> decode(cut))
+            .isInstanceOf(ImageException.class)
             .hasMessageContaining("truncated");
       }
     }
@@ -259,13 +269,15 @@ class ImageDecoderTest {
   void missingRowsAreRefused() {
     // Whole files, but the pixels end early.
     byte[] png = TestImages.png(4, 4, 8, GRAY, false, null, bytes(0, 1, 2, 3, 4, 0, 1, 2));
-    assertThatThrownBy(() -> decode(png)).isInstanceOf(ImageException.class)
+    assertThatThrownBy(() -> decode(png))
+        .isInstanceOf(ImageException.class)
         .hasMessageContaining("damaged image data");
     byte[] jpeg = TestImages.jpeg(TestImages.gray(64, 64), false);
     byte[] cut = Arrays.copyOf(jpeg, jpeg.length - 100);
     cut[cut.length - 2] = (byte) 0xFF;
     cut[cut.length - 1] = (byte) 0xD9;
-    assertThatThrownBy(() -> decode(cut)).isInstanceOf(ImageException.class)
+    assertThatThrownBy(() -> decode(cut))
+        .isInstanceOf(ImageException.class)
         .hasMessageContaining("damaged image data");
   }
 
@@ -274,7 +286,8 @@ class ImageDecoderTest {
     byte[] png = TestImages.grayPng(20, 20);
     // The last byte of the header's checksum.
     png[32] ^= 1;
-    assertThatThrownBy(() -> decode(png)).isInstanceOf(ImageException.class)
+    assertThatThrownBy(() -> decode(png))
+        .isInstanceOf(ImageException.class)
         .hasMessage("x: damaged PNG: the checksum of its IHDR chunk at byte 8 is wrong");
   }
 

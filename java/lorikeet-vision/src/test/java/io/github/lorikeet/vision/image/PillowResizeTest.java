@@ -13,8 +13,8 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Expectations are worked by hand. The cubic with a = -0.5 is w(d) = 1.5 d^3 - 2.5 d^2 + 1 below 1
- * and -0.5 d^3 + 2.5 d^2 - 4 d + 2 from there to 2, so that w(0.25) = 0.8671875,
- * w(0.75) = 0.2265625 and w(1.25) = -0.0703125.
+ * and -0.5 d^3 + 2.5 d^2 - 4 d + 2 from there to 2, so that w(0.25) = 0.8671875, w(0.75) =
+ * 0.2265625 and w(1.25) = -0.0703125.
  */
 class PillowResizeTest {
 

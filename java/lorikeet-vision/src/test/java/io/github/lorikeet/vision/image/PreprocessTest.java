@@ -35,11 +35,12 @@ class PreprocessTest {
       String recipe, Map<String, byte[]> expected, Function<String, Path> file) {
     assertThat(expected).isNotEmpty();
     Preprocess preprocess = Preprocess.named(recipe, 224);
-    expected.forEach((name, pixels) -> {
-      Image prepared = preprocess.centered(ImageDecoder.read(file.apply(name)));
-      assertThat(prepared.channels()).isEqualTo(1);
-      assertThat(prepared.pixels()).as(name).isEqualTo(pixels);
-    });
+    expected.forEach(
+        (name, pixels) -> {
+          Image prepared = preprocess.centered(ImageDecoder.read(file.apply(name)));
+          assertThat(prepared.channels()).isEqualTo(1);
+          assertThat(prepared.pixels()).as(name).isEqualTo(pixels);
+        });
   }
 
   @ParameterizedTest
@@ -84,8 +85,7 @@ class PreprocessTest {
   @Test
   void colorBecomesPillowsLuma() {
     // (299 red + 587 green + 114 blue) / 1000 in 16-bit integers: 76.2, 149.7, 29.1; white stays.
-    Image colors =
-        new Image(4, 1, 3, bytes(255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255));
+    Image colors = new Image(4, 1, 3, bytes(255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255));
     assertThat(values(colors.gray())).containsExactly(76, 150, 29, 255);
     for (int level = 0; level < 256; level++) {
       assertThat(values(new Image(1, 1, 3, bytes(level, level, level)).gray()))

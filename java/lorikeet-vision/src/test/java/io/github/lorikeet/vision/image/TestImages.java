@@ -71,8 +71,7 @@ public final class TestImages {
       if (fullChroma) {
         IIOMetadataNode root =
             (IIOMetadataNode) metadata.getAsTree(metadata.getNativeMetadataFormatName());
-        IIOMetadataNode luma =
-            (IIOMetadataNode) root.getElementsByTagName("componentSpec").item(0);
+        IIOMetadataNode luma = (IIOMetadataNode) root.getElementsByTagName("componentSpec").item(0);
         luma.setAttribute("HsamplingFactor", "1");
         luma.setAttribute("VsamplingFactor", "1");
         metadata.setFromTree(metadata.getNativeMetadataFormatName(), root);
@@ -109,8 +108,13 @@ public final class TestImages {
     ByteArrayOutputStream png = new ByteArrayOutputStream();
     png.writeBytes(PngFile.SIGNATURE);
     byte[] header =
-        ByteBuffer.allocate(13).putInt(width).putInt(height).put((byte) bits).put((byte) color)
-            .put(12, (byte) (interlaced ? 1 : 0)).array();
+        ByteBuffer.allocate(13)
+            .putInt(width)
+            .putInt(height)
+            .put((byte) bits)
+            .put((byte) color)
+            .put(12, (byte) (interlaced ? 1 : 0))
+            .array();
     png.writeBytes(chunk("IHDR", header));
     if (palette != null) {
       png.writeBytes(chunk("PLTE", palette));

@@ -38,8 +38,7 @@ class AurocTest {
     assertThat(single(scores(.1, .4, .4, .8), halves)).isEqualTo(0.875);
     assertThat(single(scores(-0.0, 0.0, 0.0, -0.0), halves)).isEqualTo(0.5);
     assertThat(
-            single(
-                scores(Double.NEGATIVE_INFINITY, -3e38, 3e38, Double.POSITIVE_INFINITY), halves))
+            single(scores(Double.NEGATIVE_INFINITY, -3e38, 3e38, Double.POSITIVE_INFINITY), halves))
         .isEqualTo(1);
   }
 
@@ -97,8 +96,10 @@ class AurocTest {
       RocCurve.Point from = points.get(i - 1);
       RocCurve.Point to = points.get(i);
       assertThat(to.falsePositiveRate()).isGreaterThanOrEqualTo(from.falsePositiveRate());
-      area += (to.falsePositiveRate() - from.falsePositiveRate())
-          * (to.truePositiveRate() + from.truePositiveRate()) / 2;
+      area +=
+          (to.falsePositiveRate() - from.falsePositiveRate())
+              * (to.truePositiveRate() + from.truePositiveRate())
+              / 2;
     }
     return area;
   }
@@ -111,9 +112,10 @@ class AurocTest {
     Auroc auroc = Auroc.of(scores, labels, 3);
     assertThat(auroc.perLabel()).containsExactly(Double.NaN, 0.75, Double.NaN);
     assertThat(auroc.mean()).isEqualTo(0.75);
-    assertThat(auroc.notes()).containsExactly(
-        "label 1 of 3 is left out of the mean: no image has it",
-        "label 3 of 3 is left out of the mean: every image has it");
+    assertThat(auroc.notes())
+        .containsExactly(
+            "label 1 of 3 is left out of the mean: no image has it",
+            "label 3 of 3 is left out of the mean: every image has it");
     assertThat(Auroc.of(scores(1, 2), new byte[] {1, 1}, 1).mean()).isNaN();
     assertThat(RocCurve.points(scores, labels, 3, 0)).isEmpty();
   }

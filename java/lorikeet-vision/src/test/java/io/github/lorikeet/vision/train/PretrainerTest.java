@@ -30,16 +30,14 @@ class PretrainerTest {
   @Test
   void lossFallsMemoryIsAsPlannedAndTheBackboneIsATransformersStart() throws Exception {
     Path list = SmallStudy.writeList(folder);
-    MaskedAutoencoder model =
-        new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
+    MaskedAutoencoder model = new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
     Map<String, HostTensor> backbone = new LinkedHashMap<>();
     try (Device device = Device.open("cpu", 2);
         ImageLoader loader = SmallStudy.loader(list, 2)) {
       try (Pretrainer pretrainer = new Pretrainer(device, model, options(30))) {
         List<EpochResult> epochs = pretrainer.train(loader, new TrainListener() {});
         assertThat(epochs.getFirst().trainLoss()).isGreaterThan(0.9);
-        assertThat(epochs.getLast().trainLoss())
-            .isLessThan(epochs.getFirst().trainLoss() - 0.02);
+        assertThat(epochs.getLast().trainLoss()).isLessThan(epochs.getFirst().trainLoss() - 0.02);
         assertThat(device.memory().peakBytes()).isEqualTo(pretrainer.plan().peakBytes());
         for (Parameter parameter : model.backbone()) {
           backbone.put(parameter.name(), HostTensor.of(parameter.download(), parameter.sizes()));
@@ -65,8 +63,7 @@ class PretrainerTest {
   }
 
   private static double lastLoss(Path list, int threads) throws Exception {
-    MaskedAutoencoder model =
-        new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
+    MaskedAutoencoder model = new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
     try (Device device = Device.open("cpu", threads);
         ImageLoader loader = SmallStudy.loader(list, threads);
         Pretrainer pretrainer = new Pretrainer(device, model, options(2))) {

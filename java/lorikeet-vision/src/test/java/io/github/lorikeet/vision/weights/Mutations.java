@@ -10,8 +10,20 @@ import java.util.Random;
 /** Seeded ways to damage a file. */
 final class Mutations {
   private static final long[] FORGED = {
-    0, 1, -1, 0x7fff, 0xffff, 0x10000, Integer.MAX_VALUE, Integer.MIN_VALUE, 0xffffffffL,
-    0x100000000L, 1L << 40, Long.MAX_VALUE, Long.MIN_VALUE, Long.MAX_VALUE / 4 + 1
+    0,
+    1,
+    -1,
+    0x7fff,
+    0xffff,
+    0x10000,
+    Integer.MAX_VALUE,
+    Integer.MIN_VALUE,
+    0xffffffffL,
+    0x100000000L,
+    1L << 40,
+    Long.MAX_VALUE,
+    Long.MIN_VALUE,
+    Long.MAX_VALUE / 4 + 1
   };
 
   private Mutations() {}
@@ -72,12 +84,12 @@ final class Mutations {
 
   /** One to four instructions or operands of a pickle exchanged for others. */
   static byte[] swapOpcodes(byte[] pickle, Random random) {
-    String opcodes = "()]}.012NKMJGXUTCBtlaedsuqhrjcQRb\u0080\u0081\u0085\u0086\u0087\u0088\u0089"
-        + "\u008a\u008b\u008c\u008d\u008e\u008f\u0090\u0091\u0092\u0093\u0094\u0095\u0096";
+    String opcodes =
+        "()]}.012NKMJGXUTCBtlaedsuqhrjcQRb\u0080\u0081\u0085\u0086\u0087\u0088\u0089"
+            + "\u008a\u008b\u008c\u008d\u008e\u008f\u0090\u0091\u0092\u0093\u0094\u0095\u0096";
     byte[] bytes = pickle.clone();
     for (int n = random.nextInt(4); n >= 0; n--) {
-      bytes[random.nextInt(bytes.length)] =
-          (byte) opcodes.charAt(random.nextInt(opcodes.length()));
+      bytes[random.nextInt(bytes.length)] = (byte) opcodes.charAt(random.nextInt(opcodes.length()));
     }
     return bytes;
   }

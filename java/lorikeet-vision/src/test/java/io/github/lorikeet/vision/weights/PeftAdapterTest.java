@@ -126,9 +126,9 @@ class PeftAdapterTest {
     Path golden = Goldens.file("vit/peft_r4/adapter_model.safetensors");
     try (Checkpoint written = Checkpoint.open(folder.resolve("adapter_model.safetensors"));
         Checkpoint expected = Checkpoint.open(golden)) {
-      assertThat(written.tensors().keySet())
-          .containsExactlyElementsOf(expected.tensors().keySet());
-      expected.tensors()
+      assertThat(written.tensors().keySet()).containsExactlyElementsOf(expected.tensors().keySet());
+      expected
+          .tensors()
           .forEach(
               (name, tensor) ->
                   assertThat(written.require(name, tensor.sizes()).toFloats())
@@ -156,8 +156,7 @@ class PeftAdapterTest {
   void anUntrainedAdapterComesBackByItsMetadata() {
     LoraWeights trained = lora("qv", 2, 8);
     HostTensor zero = HostTensor.of(new float[2 * WIDTH * 2], 2 * WIDTH, 2);
-    LoraWeights fresh =
-        new LoraWeights(trained.a(), zero, trained.groups(), 3 * WIDTH, 8, 0.1f);
+    LoraWeights fresh = new LoraWeights(trained.a(), zero, trained.groups(), 3 * WIDTH, 8, 0.1f);
     assertSame(roundTrip(Map.of(QKV, fresh)).modules().get(QKV), fresh);
     dropMetadata();
     LoraWeights plain = PeftAdapter.read(folder).modules().get(QKV);

@@ -138,8 +138,15 @@ class TorchTest {
   void readsEveryElementType() throws IOException {
     Pickle pickle = Pickle.protocol(2).op("}(");
     String[] storages = {
-      "DoubleStorage", "HalfStorage", "BFloat16Storage", "LongStorage", "IntStorage",
-      "ByteStorage", "BoolStorage", "CharStorage", "ComplexFloatStorage"
+      "DoubleStorage",
+      "HalfStorage",
+      "BFloat16Storage",
+      "LongStorage",
+      "IntStorage",
+      "ByteStorage",
+      "BoolStorage",
+      "CharStorage",
+      "ComplexFloatStorage"
     };
     for (String storage : storages) {
       pickle.text(storage).tensor(storage, storage, 1, 0, new long[] {1}, new long[] {1});
