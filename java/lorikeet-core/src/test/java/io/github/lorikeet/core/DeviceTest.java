@@ -32,7 +32,7 @@ class DeviceTest {
   void refusesWhatItCannotOpen() {
     assertThatExceptionOfType(LorikeetException.class)
         .isThrownBy(() -> Device.open("abacus", 1))
-        .withMessage("device_open: name: no device \"abacus\" in this build, expected cpu")
+        .withMessage("device_open: name: no device \"abacus\", expected cpu or cuda:N")
         .matches(e -> e.status() == Status.UNSUPPORTED);
     assertThatExceptionOfType(LorikeetException.class)
         .isThrownBy(() -> Device.open("cpu", -1))
