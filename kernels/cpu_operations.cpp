@@ -14,6 +14,7 @@ namespace lk::LK_ISA {
 extern const Operations operations;
 const Operations operations = {
     LK_STRING(LK_ISA),
+    1 << LK_F32,
     kPanel,
 #define LK_FILL(name, description) name,
     LK_OPERATIONS(LK_FILL) LK_WORKSPACES(LK_FILL)

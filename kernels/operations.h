@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The device table: one slot an operation. A device fills the slots it has kernels for; an empty
-// slot answers LK_UNSUPPORTED.
+// slot answers LK_UNSUPPORTED, and so does a call whose activations have a dtype (the description's
+// dtype(), where it has activations) that the device does not compute.
 #pragma once
 
 #include "attention/attention.h"
@@ -85,6 +86,7 @@ struct Context {
 
 struct Operations {
   const char* kernel;     // what lk_describe() calls these kernels: the instruction set
+  int32_t dtypes;         // those of activations it computes: bits 1 << lk_dtype, f32 always
   int64_t packed_layout;  // the order of its packed weights, as lk_weight.row_stride names it
 #define LK_SLOT(name, description) lk_status (*name)(const Context&, const description&);
   LK_OPERATIONS(LK_SLOT)

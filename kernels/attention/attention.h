@@ -22,6 +22,8 @@ struct Forward {
   float scale;
   View out;          // [batch, tokens, heads, head_dim]
   View log_sum_exp;  // optional [batch, heads, tokens], of the scaled scores in natural units
+
+  int32_t dtype() const { return qkv.dtype; }
 };
 
 struct Backward {
@@ -31,25 +33,33 @@ struct Backward {
   View out, d_out;   // [batch, tokens, heads, head_dim]
   View log_sum_exp;  // [batch, heads, tokens]
   View d_qkv;        // [batch, tokens, 3, heads, head_dim]
+
+  int32_t dtype() const { return qkv.dtype; }
 };
 
 // The rows [tokens] of head_dim elements of one batch entry and head.
-struct HeadRows {
-  float* data;
+template <class T>
+struct HeadRowsOf {
+  T* data;
   int64_t stride;
 
-  float* row(int64_t token) const { return data + token * stride; }
+  T* row(int64_t token) const { return data + token * stride; }
 };
+using HeadRows = HeadRowsOf<float>;
 enum Part { kQuery = 0, kKey = 1, kValue = 2 };
-inline HeadRows head_of_qkv(const View& qkv, Part part, int64_t batch, int64_t head) {
-  return {qkv.data + batch * qkv.strides[0] + part * qkv.strides[2] + head * qkv.strides[3],
+template <class T = float>
+HeadRowsOf<T> head_of_qkv(const View& qkv, Part part, int64_t batch, int64_t head) {
+  return {static_cast<T*>(qkv.data) + batch * qkv.strides[0] + part * qkv.strides[2] +
+              head * qkv.strides[3],
           qkv.strides[1]};
 }
-inline HeadRows head_of_out(const View& out, int64_t batch, int64_t head) {
-  return {out.data + batch * out.strides[0] + head * out.strides[2], out.strides[1]};
+template <class T = float>
+HeadRowsOf<T> head_of_out(const View& out, int64_t batch, int64_t head) {
+  return {static_cast<T*>(out.data) + batch * out.strides[0] + head * out.strides[2],
+          out.strides[1]};
 }
 inline float* head_of_log_sum_exp(const View& v, int64_t batch, int64_t head) {
-  return v.data + batch * v.strides[0] + head * v.strides[1];
+  return v.row(batch, head);
 }
 
 lk_status describe_forward(const lk_tensor* qkv, float scale, const lk_tensor* out,
@@ -57,8 +67,8 @@ lk_status describe_forward(const lk_tensor* qkv, float scale, const lk_tensor* o
 lk_status describe_backward(const lk_tensor* qkv, float scale, const lk_tensor* out,
                             const lk_tensor* log_sum_exp, const lk_tensor* d_out,
                             const lk_tensor* d_qkv, Backward& call);
-// Fills the sizes alone, which is what the workspaces follow from. qkv's data may be NULL.
-lk_status describe_sizes(const lk_tensor* qkv, Sizes& sizes);
+// What the workspaces follow from: qkv's sizes and dtype. Its data may be NULL.
+lk_status describe_sizes(const lk_tensor* qkv, Sizes& sizes, View& view);
 
 // Plain loops that read like the maths, computed in Real: double is the oracle, float is "the same
 // maths done plainly" that a kernel's error is measured by.

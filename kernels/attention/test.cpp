@@ -42,6 +42,15 @@ Result oracle_forward(const Sizes& s, const View& qkv, float scale) {
   return result;
 }
 
+// What a device would have saved: out rounded to its dtype.
+Result rounded(const Result& oracle, int32_t dtype) {
+  Result result = oracle;
+  result.out = Array(oracle.out.sizes(), {0, 0, dtype});
+  for (int64_t i = 0; i < result.out.size(); ++i) result.out.at(i) = oracle.out.at(i);
+  result.out.round();
+  return result;
+}
+
 // The gradient at what a forward pass saved.
 template <class Real>
 Array oracle_backward(const Sizes& s, const View& qkv, float scale, Result saved, Array d_out) {
@@ -83,7 +92,7 @@ Result on_device(lk_device* device, const Sizes& s, const lk_tensor* qkv, float 
 
 // One of q, k and v's gradients: they differ in size, so each is judged by its own.
 Array part_of(const Array& d_qkv, const Sizes& s, int part) {
-  Array result({s.batch * s.tokens, s.heads * s.head_dim});
+  Array result({s.batch * s.tokens, s.heads * s.head_dim}, {0, 0, d_qkv.dtype()});
   const int64_t row = s.heads * s.head_dim;
   for (int64_t i = 0; i < result.size(); ++i) {
     result.at(i) = d_qkv.at((i / row * 3 + part) * row + i % row);
@@ -91,17 +100,19 @@ Array part_of(const Array& d_qkv, const Sizes& s, int part) {
   return result;
 }
 
-// Forward and backward against the oracle on every device.
+// Forward and backward against the oracle on every device that computes qkv's dtype, the layout's.
 void check_attention(const Sizes& s, Array& qkv, float scale, Layout layout = {}) {
   CAPTURE(s.tokens);
   CAPTURE(s.head_dim);
+  qkv.round();
   const Array d_out = out_array(s, layout).randomize(2);
   const Result oracle = oracle_forward<double>(s, qkv.view(), scale);
   const Result plain = oracle_forward<float>(s, qkv.view(), scale);
-  const Array d_qkv = oracle_backward<double>(s, qkv.view(), scale, oracle, d_out);
-  const Array plain_d_qkv = oracle_backward<float>(s, qkv.view(), scale, oracle, d_out);
-  on_each_device([&](lk_device* device) {
-    const Result actual = on_device(device, s, qkv.on(device), scale, oracle, d_out, layout);
+  const Result saved = rounded(oracle, layout.dtype);
+  const Array d_qkv = oracle_backward<double>(s, qkv.view(), scale, saved, d_out);
+  const Array plain_d_qkv = oracle_backward<float>(s, qkv.view(), scale, saved, d_out);
+  on_each_device(layout.dtype, [&](lk_device* device) {
+    const Result actual = on_device(device, s, qkv.on(device), scale, saved, d_out, layout);
     check_right("out", actual.out, oracle.out, plain.out);
     check_right("log_sum_exp", actual.log_sum_exp, oracle.log_sum_exp, plain.log_sum_exp);
     const char* names[] = {"d_q", "d_k", "d_v"};
@@ -115,15 +126,18 @@ void check_attention(const Sizes& s, Array& qkv, float scale, Layout layout = {}
 }  // namespace
 
 TEST_CASE("attention: forward and backward are right at any size") {
-  for (const Sizes& s : kSizes) {
-    Array qkv = qkv_array(s).randomize(1, -2, 2);
-    check_attention(s, qkv, usual_scale(s));
+  for (const int32_t dtype : activation_dtypes()) {
+    const Layout layout{0, 0, dtype};
+    for (const Sizes& s : kSizes) {
+      Array qkv = qkv_array(s, layout).randomize(1, -2, 2);
+      check_attention(s, qkv, usual_scale(s), layout);
+    }
   }
 }
 
 TEST_CASE("attention: any layout of rows") {
   const Sizes s{2, 41, 2, 20};
-  for (const Layout& layout : layouts()) {
+  for (const Layout& layout : activation_layouts()) {
     Array qkv = qkv_array(s, layout).randomize(1, -2, 2);
     check_attention(s, qkv, 0.3f, layout);
   }

@@ -112,18 +112,28 @@ lk_status check_tensor(const char* name, const lk_tensor* tensor) {
   return LK_OK;
 }
 
-lk_status check_f32(const char* name, const lk_tensor* tensor) {
+bool is_activation(int32_t dtype) {
+  return dtype == LK_F32 || dtype == LK_BF16 || dtype == LK_F16;
+}
+
+lk_status check_dtype(const char* name, const lk_tensor* tensor, Expected expected) {
   LK_TRY(check_tensor(name, tensor));
-  if (tensor->dtype != LK_F32) {
-    return fail(LK_UNSUPPORTED, "%s: %s, this device computes f32", name,
-                dtype_name(tensor->dtype));
+  const char* given = dtype_name(tensor->dtype);
+  if (expected.dtype == kAnyActivation) {
+    if (is_activation(tensor->dtype)) return LK_OK;
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected f32, bf16 or f16", name, given);
   }
-  return LK_OK;
+  if (tensor->dtype == expected.dtype) return LK_OK;
+  const char* wanted = dtype_name(expected.dtype);
+  if (expected.like == nullptr) {
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s", name, given, wanted);
+  }
+  return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s as %s is", name, given, wanted, expected.like);
 }
 
 lk_status as_matrix(const char* name, const lk_tensor* tensor, int64_t rows, int64_t columns,
-                    Matrix& matrix) {
-  LK_TRY(check_f32(name, tensor));
+                    Matrix& matrix, Expected expected) {
+  LK_TRY(check_dtype(name, tensor, expected));
   const int last = tensor->rank - 1;
   const bool unit = last >= 0 && (tensor->strides[last] == 1 || tensor->sizes[last] == 1);
   bool collapses = unit && !is_empty(*tensor);
@@ -149,7 +159,7 @@ lk_status as_matrix(const char* name, const lk_tensor* tensor, int64_t rows, int
     return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s rows of %s elements", name,
                 shape_text(*tensor).text, expected_rows, expected_columns);
   }
-  matrix = {static_cast<float*>(tensor->data), count, tensor->sizes[last], stride};
+  matrix = {tensor->data, count, tensor->sizes[last], stride, tensor->dtype};
   return LK_OK;
 }
 
@@ -160,24 +170,25 @@ lk_status as_vector(const char* name, const lk_tensor* tensor, int64_t size, Vec
     return fail(LK_BAD_ARGUMENT, "%s: %s, expected %lld elements side by side", name,
                 shape_text(*tensor).text, static_cast<long long>(size));
   }
-  vector = {matrix.data, matrix.columns};
+  vector = {matrix.row(0), matrix.columns};
   return LK_OK;
 }
 
 lk_status as_view(const char* name, const lk_tensor* tensor, int rank, const int64_t* sizes,
-                  View& view) {
-  LK_TRY(check_f32(name, tensor));
+                  View& view, Expected expected) {
+  LK_TRY(check_dtype(name, tensor, expected));
   bool fits = tensor->rank == rank && !is_empty(*tensor) &&
               (tensor->strides[rank - 1] == 1 || tensor->sizes[rank - 1] == 1);
   for (int d = 0; d < rank && fits; ++d) fits = sizes[d] < 0 || sizes[d] == tensor->sizes[d];
   if (!fits) {
-    char expected[120];
-    append_list(expected, sizeof(expected), "", sizes, rank);
+    char wanted[120];
+    append_list(wanted, sizeof(wanted), "", sizes, rank);
     return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s (-1: any, none 0), last stride 1", name,
-                shape_text(*tensor).text, expected);
+                shape_text(*tensor).text, wanted);
   }
-  view.data = static_cast<float*>(tensor->data);
+  view.data = tensor->data;
   view.rank = rank;
+  view.dtype = tensor->dtype;
   for (int d = 0; d < rank; ++d) {
     view.sizes[d] = tensor->sizes[d];
     view.strides[d] = tensor->strides[d];

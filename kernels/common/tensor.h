@@ -11,13 +11,19 @@
 
 namespace lk {
 
-// Rows of f32 elements: element (i, j) is data[i * stride + j].
+// Rows of elements: element (i, j) is element i * stride + j from data on.
 struct Matrix {
-  float* data = nullptr;
+  void* data = nullptr;
   int64_t rows = 0, columns = 0;
   int64_t stride = 0;
+  int32_t dtype = LK_F32;  // lk_dtype
 
-  float* row(int64_t i) const { return data + i * stride; }
+  // T is the type of dtype's elements; row() is for f32.
+  template <class T>
+  T* row_of(int64_t i) const {
+    return static_cast<T*>(data) + i * stride;
+  }
+  float* row(int64_t i) const { return row_of<float>(i); }
   explicit operator bool() const { return data != nullptr; }
 };
 
@@ -29,15 +35,21 @@ struct Vector {
   explicit operator bool() const { return data != nullptr; }
 };
 
-// Strided f32 elements of any rank up to LK_MAX_DIMS.
+// Strided elements of any rank up to LK_MAX_DIMS.
 struct View {
-  float* data = nullptr;
+  void* data = nullptr;
   int64_t sizes[LK_MAX_DIMS] = {};
   int64_t strides[LK_MAX_DIMS] = {};
   int rank = 0;
+  int32_t dtype = LK_F32;  // lk_dtype
 
-  // Of a view [batch, tokens, width] whose last stride is 1: token t of entry b.
-  float* row(int64_t b, int64_t t) const { return data + b * strides[0] + t * strides[1]; }
+  // What follows indices b, t in the first two dimensions, such as the row of a token in a view
+  // [batch, tokens, width]. T is the type of dtype's elements; row() is for f32.
+  template <class T>
+  T* row_of(int64_t b, int64_t t) const {
+    return static_cast<T*>(data) + b * strides[0] + t * strides[1];
+  }
+  float* row(int64_t b, int64_t t) const { return row_of<float>(b, t); }
   explicit operator bool() const { return data != nullptr; }
 };
 
@@ -58,21 +70,32 @@ ShapeText shape_text(const lk_tensor& tensor);
 // bytes), data present unless empty, data aligned to its element.
 lk_status check_tensor(const char* name, const lk_tensor* tensor);
 
-// Well formed and f32; other dtypes are LK_UNSUPPORTED here.
-lk_status check_f32(const char* name, const lk_tensor* tensor);
+// The dtype an argument must have: f32, that of the call's activations, or, where the call's first
+// activation is read, any that activations may have. Whether the device computes it is asked
+// afterwards, of the whole call.
+struct Expected {
+  int32_t dtype = LK_F32;      // or kAnyActivation
+  const char* like = nullptr;  // the activation that set it, for the message
+};
+constexpr int32_t kAnyActivation = -1;
+constexpr Expected kActivation = {kAnyActivation, nullptr};
+bool is_activation(int32_t dtype);
+
+// Well formed and of the expected dtype.
+lk_status check_dtype(const char* name, const lk_tensor* tensor, Expected expected);
 
 // The tensor's leading dimensions collapse to rows; an empty tensor is an error. `rows` or
 // `columns` of -1 accept any.
 lk_status as_matrix(const char* name, const lk_tensor* tensor, int64_t rows, int64_t columns,
-                    Matrix& matrix);
+                    Matrix& matrix, Expected expected = {});
 
-// Rank 1 (or leading ones), stride 1, `size` elements (-1: any).
+// Rank 1 (or leading ones), stride 1, `size` f32 elements (-1: any).
 lk_status as_vector(const char* name, const lk_tensor* tensor, int64_t size, Vector& vector);
 
 // Exactly `rank` dimensions with the last stride 1 and no empty dimension. sizes: what each must
 // be, -1 for any.
 lk_status as_view(const char* name, const lk_tensor* tensor, int rank, const int64_t* sizes,
-                  View& view);
+                  View& view, Expected expected = {});
 
 // Output tensors must not repeat elements: every dimension longer than 1 has a stride of at least
 // the extent of the dimensions of smaller strides.

@@ -113,7 +113,7 @@ lk_status fill(const Context& context, const elementwise::Fill& call) {
   const int64_t stride = call.walk.destination_strides[call.walk.rank - 1];
   const Vec value = splat(call.value);
   over_walk(*context.pool, call.walk, [&](int64_t, int64_t to, int64_t n) {
-    float* out = call.data + to;
+    float* out = static_cast<float*>(call.data) + to;
     int64_t j = 0;
     if (stride == 1) {
       for (; j + kLanes <= n; j += kLanes) store(out + j, value);

@@ -46,26 +46,25 @@ Walk make_walk(const lk_tensor* source, const lk_tensor& destination) {
   return walk;
 }
 
-bool is_float(int32_t dtype) { return dtype == LK_F32 || dtype == LK_BF16 || dtype == LK_F16; }
-
 bool convertible(int32_t from, int32_t to) {
-  return (is_float(from) && is_float(to)) || (from == LK_U8 && to == LK_F32) ||
+  return (is_activation(from) && is_activation(to)) || (from == LK_U8 && to == LK_F32) ||
          (from == LK_I32 && to == LK_I32);
 }
 
 }  // namespace
 
 lk_status describe_fill(const lk_tensor* tensor, float value, Fill& call) {
-  LK_TRY(check_f32("tensor", tensor));
+  LK_TRY(check_dtype("tensor", tensor, kActivation));
   LK_TRY(check_output("tensor", tensor));
-  call = {make_walk(nullptr, *tensor), static_cast<float*>(tensor->data), value};
+  call = {make_walk(nullptr, *tensor), tensor->data, tensor->dtype, value};
   return LK_OK;
 }
 
 lk_status describe_add(const lk_tensor* a, const lk_tensor* b, const lk_tensor* y, Add& call) {
-  LK_TRY(as_matrix("a", a, -1, -1, call.a));
-  LK_TRY(as_matrix("b", b, call.a.rows, call.a.columns, call.b));
-  LK_TRY(as_matrix("y", y, call.a.rows, call.a.columns, call.y));
+  LK_TRY(as_matrix("a", a, -1, -1, call.a, kActivation));
+  const Expected like_a = {call.a.dtype, "a"};
+  LK_TRY(as_matrix("b", b, call.a.rows, call.a.columns, call.b, like_a));
+  LK_TRY(as_matrix("y", y, call.a.rows, call.a.columns, call.y, like_a));
   LK_TRY(check_output("y", y));
   LK_TRY(check_same_or_apart("a", a, call.a, "y", y, call.y));
   return check_same_or_apart("b", b, call.b, "y", y, call.y);

@@ -21,12 +21,17 @@ struct Walk {
 
 struct Fill {
   Walk walk;
-  float* data;
+  void* data;
+  int32_t data_dtype;
   float value;
+
+  int32_t dtype() const { return data_dtype; }
 };
 
 struct Add {
   Matrix a, b, y;  // [m, k]; y may be a or b
+
+  int32_t dtype() const { return a.dtype; }
 };
 
 struct Convert {

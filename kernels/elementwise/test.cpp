@@ -6,21 +6,11 @@
 #include <cstring>
 #include <limits>
 
+#include "common/half_scalar.h"
 #include "support.h"
 
 namespace lk::test {
 namespace {
-
-uint32_t float_bits(float value) {
-  uint32_t code;
-  std::memcpy(&code, &value, 4);
-  return code;
-}
-float bits_float(uint32_t code) {
-  float value;
-  std::memcpy(&value, &code, 4);
-  return value;
-}
 
 bool is_nan(float value) { return std::isnan(value); }
 bool is_nan_code(uint16_t code, int32_t dtype) {
@@ -44,16 +34,16 @@ std::vector<float> rounding_cases(int32_t dtype) {
     elementwise::reference_convert(&code, dtype, &value, LK_F32);
     elementwise::reference_convert(&next, dtype, &neighbour, LK_F32);
     if (std::isinf(neighbour)) neighbour = std::copysign(dtype == LK_F16 ? 65536.0f : INFINITY, value);
-    const float middle =
-        std::isinf(neighbour) ? bits_float(float_bits(value) | 0x8000) : value / 2 + neighbour / 2;
+    const float middle = std::isinf(neighbour) ? float_from_bits(float_bits(value) | 0x8000)
+                                               : value / 2 + neighbour / 2;
     for (const float x : {value, middle}) {
       cases.insert(cases.end(), {x, std::nextafter(x, INFINITY), std::nextafter(x, -INFINITY)});
     }
   }
   const float largest = std::numeric_limits<float>::max();
   cases.insert(cases.end(), {largest, -largest, INFINITY, -INFINITY, 70000.0f, -1e30f, 1e-45f,
-                             -1e-45f, bits_float(0x7F800001), bits_float(0xFFBFFFFF),
-                             bits_float(0x7FC00000)});
+                             -1e-45f, float_from_bits(0x7F800001), float_from_bits(0xFFBFFFFF),
+                             float_from_bits(0x7FC00000)});
   return cases;
 }
 
@@ -114,22 +104,34 @@ TEST_CASE("fill: every element and no other, at any strides") {
       LK_REQUIRE_FAILS(lk_fill(device, &overlapping, 1), LK_BAD_ARGUMENT, "do not overlap");
     }
     Values<int32_t> integers(device, LK_I32, {6}, std::vector<int32_t>(6));
-    LK_REQUIRE_FAILS(lk_fill(device, integers.tensor(), 1), LK_UNSUPPORTED, "i32");
+    LK_REQUIRE_FAILS(lk_fill(device, integers.tensor(), 1), LK_BAD_ARGUMENT, "tensor: i32");
     lk_tensor empty = strided(*values.tensor(), {0}, {1});
     empty.data = nullptr;
     LK_REQUIRE_OK(lk_fill(device, &empty, 1));
   });
 }
 
+TEST_CASE("fill: every dtype of activations, rounded") {
+  for (const Layout& layout : activation_layouts()) {
+    on_each_device(layout.dtype, [&](lk_device* device) {
+      Array filled({7, 37}, layout);
+      LK_REQUIRE_OK(lk_fill(device, filled.on(device), 0.1f));
+      filled.fetch();
+      check_same_bits("filled", filled, Array({7, 37}, layout).fill(0.1f));
+    });
+  }
+}
+
 TEST_CASE("add: right in every layout") {
   const std::vector<int64_t> shapes[] = {{1, 1}, {1, 3072}, {7, 16}, {197, 37}, {4, 197, 96}};
   for (const std::vector<int64_t>& shape : shapes) {
-    for (const Layout& layout : layouts()) {
-      Array a = Array(shape, layout).randomize(1), b = Array(shape).randomize(2);
+    for (const Layout& layout : activation_layouts()) {
+      Array a = Array(shape, layout).randomize(1);
+      Array b = Array(shape, {0, 0, layout.dtype}).randomize(2);
       Array oracle(shape), plain(shape);
       elementwise::reference_add<double>({a.matrix(), b.matrix(), oracle.matrix()});
       elementwise::reference_add<float>({a.matrix(), b.matrix(), plain.matrix()});
-      on_each_device([&](lk_device* device) {
+      on_each_device(layout.dtype, [&](lk_device* device) {
         Array y(shape, layout);
         LK_REQUIRE_OK(lk_add(device, a.on(device), b.on(device), y.on(device)));
         y.fetch();
@@ -170,6 +172,36 @@ TEST_CASE("add: in place, with one row repeated, and never half overlapping") {
     into_b.fetch();
     check_same_bits("y = b", into_b, apart);
   });
+}
+
+TEST_CASE("half_scalar: every 16-bit number, and f32 ones between and beyond them") {
+  for (const int32_t dtype : {LK_BF16, LK_F16}) {
+    CAPTURE(std::string(dtype_name(dtype)));
+    const uint16_t quiet = dtype == LK_BF16 ? 0x40 : 0x200;
+    for (const uint16_t code : all_codes()) {
+      const float value = half_to_float(code, dtype);
+      float expected;
+      elementwise::reference_convert(&code, dtype, &expected, LK_F32);
+      if (is_nan(expected)) {
+        REQUIRE(is_nan(value));
+        REQUIRE(float_to_half(value, dtype) == (code | quiet));
+      } else {
+        REQUIRE(float_bits(value) == float_bits(expected));
+        REQUIRE(float_to_half(value, dtype) == code);
+      }
+    }
+    for (const float value : rounding_cases(dtype)) {
+      CAPTURE(value);
+      uint16_t expected;
+      elementwise::reference_convert(&value, LK_F32, &expected, dtype);
+      if (is_nan(value)) {
+        REQUIRE(is_nan_code(float_to_half(value, dtype), dtype));
+      } else {
+        REQUIRE(float_to_half(value, dtype) == expected);
+        REQUIRE(float_bits(round_to(dtype, value)) == float_bits(half_to_float(expected, dtype)));
+      }
+    }
+  }
 }
 
 TEST_CASE("convert: every bf16 and f16 becomes its f32 and comes back") {

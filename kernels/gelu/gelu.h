@@ -10,10 +10,14 @@ namespace lk::gelu {
 
 struct Forward {
   Matrix x, y;  // [m, k]; y may be x
+
+  int32_t dtype() const { return x.dtype; }
 };
 
 struct Backward {
   Matrix x, dy, d_x;  // [m, k]; d_x may be x or dy
+
+  int32_t dtype() const { return x.dtype; }
 };
 
 lk_status describe_forward(const lk_tensor* x, const lk_tensor* y, Forward& call);

@@ -12,7 +12,7 @@ constexpr int64_t kMaxElements = int64_t{1} << 59;
 lk_status describe_forward(const lk_tensor* x, const lk_tensor* gamma, const lk_tensor* beta,
                            float eps, const lk_tensor* y, const lk_tensor* statistics,
                            Forward& call) {
-  LK_TRY(as_matrix("x", x, -1, -1, call.x));
+  LK_TRY(as_matrix("x", x, -1, -1, call.x, kActivation));
   const int64_t m = call.x.rows, k = call.x.columns;
   LK_TRY(as_vector("gamma", gamma, k, call.gamma));
   LK_TRY(as_vector("beta", beta, k, call.beta));
@@ -21,7 +21,7 @@ lk_status describe_forward(const lk_tensor* x, const lk_tensor* gamma, const lk_
                 static_cast<double>(eps));
   }
   call.eps = eps;
-  LK_TRY(as_matrix("y", y, m, k, call.y));
+  LK_TRY(as_matrix("y", y, m, k, call.y, {call.x.dtype, "x"}));
   LK_TRY(check_output("y", y));
   if (statistics != nullptr) {
     LK_TRY(as_matrix("statistics", statistics, m, 2, call.statistics));
@@ -34,9 +34,10 @@ lk_status describe_forward(const lk_tensor* x, const lk_tensor* gamma, const lk_
 lk_status describe_backward(const lk_tensor* dy, const lk_tensor* x, const lk_tensor* gamma,
                             const lk_tensor* statistics, int32_t flags, const lk_tensor* d_x,
                             const lk_tensor* d_gamma, const lk_tensor* d_beta, Backward& call) {
-  LK_TRY(as_matrix("dy", dy, -1, -1, call.dy));
+  LK_TRY(as_matrix("dy", dy, -1, -1, call.dy, kActivation));
+  const Expected like_dy = {call.dy.dtype, "dy"};
   const int64_t m = call.dy.rows, k = call.dy.columns;
-  LK_TRY(as_matrix("x", x, m, k, call.x));
+  LK_TRY(as_matrix("x", x, m, k, call.x, like_dy));
   LK_TRY(as_vector("gamma", gamma, k, call.gamma));
   LK_TRY(as_matrix("statistics", statistics, m, 2, call.statistics));
   if ((flags & ~(LK_ADD_TO_D_X | LK_ADD_TO_PARAMETERS)) != 0) {
@@ -49,7 +50,7 @@ lk_status describe_backward(const lk_tensor* dy, const lk_tensor* x, const lk_te
     return fail(LK_BAD_ARGUMENT, "d_x, d_gamma, d_beta: all NULL, expected one at least");
   }
   if (d_x != nullptr) {
-    LK_TRY(as_matrix("d_x", d_x, m, k, call.d_x));
+    LK_TRY(as_matrix("d_x", d_x, m, k, call.d_x, like_dy));
     LK_TRY(check_output("d_x", d_x));
   }
   if (d_gamma != nullptr) LK_TRY(as_vector("d_gamma", d_gamma, k, call.d_gamma));

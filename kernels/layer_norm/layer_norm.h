@@ -14,6 +14,8 @@ struct Forward {
   Vector gamma, beta;  // [k]
   float eps;
   Matrix statistics;   // optional [m, 2]: mean, 1/sqrt(variance + eps)
+
+  int32_t dtype() const { return x.dtype; }
 };
 
 struct Backward {
@@ -23,6 +25,8 @@ struct Backward {
   bool add_to_d_x, add_to_parameters;
   Matrix d_x;              // optional [m, k]
   Vector d_gamma, d_beta;  // optional [k]
+
+  int32_t dtype() const { return dy.dtype; }
 };
 
 lk_status describe_forward(const lk_tensor* x, const lk_tensor* gamma, const lk_tensor* beta,

@@ -42,7 +42,7 @@ size_t weight_prepare_bytes(const Context&, const linear::Prepare& call) {
 lk_status weight_prepare(const Context& context, const linear::Prepare& call) {
   if (!call.packed) return LK_OK;
   pack_panels(context, call.w, {0, divide_up(call.w.rows, kPanel)}, 0, call.w.columns,
-              call.storage);
+              static_cast<float*>(call.storage));
   return LK_OK;
 }
 

@@ -111,7 +111,7 @@ void pack_panels(const Context& context, const Matrix& rows, Range panels, int64
                  int64_t columns, float* packed);
 
 inline Matrix plain_rows(const linear::Weight& w) {
-  return {const_cast<float*>(w.data), w.n, w.k, w.stride};
+  return {const_cast<void*>(w.data), w.n, w.k, w.stride};
 }
 
 // Panels of a plain weight that are packed together.
@@ -127,7 +127,7 @@ void over_panels(const Context& context, const linear::Weight& w, float* scratch
                  const Body& body) {
   const int64_t panels = divide_up(w.n, kPanel);
   if (w.packed) {
-    body(Range{0, panels}, w.data);
+    body(Range{0, panels}, w.row(0));
     return;
   }
   const int64_t step = panels_a_chunk(w);

@@ -229,7 +229,7 @@ void input_gradient(const Context& context, const linear::Backward& call, const 
     return;
   }
   if (call.w.packed) {
-    input_gradient_columns(context, call, low_rank, plan, {0, call.w.k}, call.w.data,
+    input_gradient_columns(context, call, low_rank, plan, {0, call.w.k}, call.w.row(0),
                            call.w.k * kPanel);
     return;
   }

@@ -31,16 +31,19 @@ lk_status check_reserved(const char* name, int32_t reserved) {
 }
 
 lk_status optional_matrix(const char* name, const lk_tensor* tensor, int64_t rows, int64_t columns,
-                          Matrix& matrix) {
-  return tensor != nullptr ? as_matrix(name, tensor, rows, columns, matrix) : LK_OK;
+                          Matrix& matrix, Expected expected) {
+  return tensor != nullptr ? as_matrix(name, tensor, rows, columns, matrix, expected) : LK_OK;
 }
 
 lk_status optional_output(const char* name, const lk_tensor* tensor, int64_t rows, int64_t columns,
-                          Matrix& matrix) {
+                          Matrix& matrix, Expected expected) {
   if (tensor == nullptr) return LK_OK;
-  LK_TRY(as_matrix(name, tensor, rows, columns, matrix));
+  LK_TRY(as_matrix(name, tensor, rows, columns, matrix, expected));
   return check_output(name, tensor);
 }
+
+// The weight's dtype is the call's.
+Expected like_w(const Weight& w) { return {w.dtype, "w"}; }
 
 bool same_rows(const Matrix& a, const Matrix& b) {
   return a && a.data == b.data && a.stride == b.stride;
@@ -63,8 +66,8 @@ OptionTensors tensors_of(const lk_linear_backward_options* options, const Backwa
 
 lk_tensor weight_extent(const Weight& weight) {
   lk_tensor tensor{};
-  tensor.data = const_cast<float*>(weight.data);
-  tensor.dtype = LK_F32;
+  tensor.data = const_cast<void*>(weight.data);
+  tensor.dtype = weight.dtype;
   tensor.rank = 2;
   tensor.sizes[0] = weight.n;
   tensor.sizes[1] = weight.k;
@@ -78,10 +81,12 @@ lk_status describe_weight_sizes(const lk_weight* w, Weight& weight) {
   if (w->format != LK_WEIGHT_PLAIN && w->format != LK_WEIGHT_PACKED) {
     return fail(LK_BAD_ARGUMENT, "w: format %d, expected one of lk_weight_format", w->format);
   }
+  if (!is_activation(w->dtype)) {
+    return fail(LK_BAD_ARGUMENT, "w: dtype %d, expected f32, bf16 or f16", w->dtype);
+  }
   LK_TRY(check_size("w.n", w->n));
   LK_TRY(check_size("w.k", w->k));
-  weight = {static_cast<const float*>(w->data), w->n, w->k, w->row_stride,
-            w->format == LK_WEIGHT_PACKED};
+  weight = {w->data, w->n, w->k, w->row_stride, w->format == LK_WEIGHT_PACKED, w->dtype};
   return LK_OK;
 }
 
@@ -91,9 +96,8 @@ lk_status describe_weight(const lk_weight* w, int64_t layout, Weight& weight) {
     return fail(LK_BAD_ARGUMENT,
                 "w: packed for another device or instruction set: prepare it again on this device");
   }
-  lk_tensor tensor = weight_extent(weight);
-  tensor.dtype = w->dtype;
-  LK_TRY(check_f32("w", &tensor));
+  const lk_tensor tensor = weight_extent(weight);
+  LK_TRY(check_tensor("w", &tensor));
   if (weight.packed && reinterpret_cast<uintptr_t>(w->data) % LK_ALIGNMENT != 0) {
     return fail(LK_BAD_ARGUMENT, "w: packed data is not aligned to %d bytes", LK_ALIGNMENT);
   }
@@ -105,7 +109,7 @@ lk_status describe_prepare(const lk_tensor* w, int32_t format, Prepare& call) {
     return fail(LK_BAD_ARGUMENT, "format: %d, expected one of lk_weight_format", format);
   }
   call.packed = format == LK_WEIGHT_PACKED;
-  LK_TRY(as_matrix("w", w, -1, -1, call.w));
+  LK_TRY(as_matrix("w", w, -1, -1, call.w, kActivation));
   LK_TRY(check_size("w rows", call.w.rows));
   return check_size("w columns", call.w.columns);
 }
@@ -121,19 +125,21 @@ lk_status describe_storage(const lk_tensor& w, size_t needed, void* storage, siz
   if (overlap(extent(w), {first, first + needed})) {
     return fail(LK_BAD_ARGUMENT, "w and storage: share memory, expected apart");
   }
-  call.storage = static_cast<float*>(storage);
+  call.storage = storage;
   return LK_OK;
 }
 
-lk_status describe_epilogue(const lk_epilogue* epilogue, int64_t m, int64_t n, Epilogue& result) {
+lk_status describe_epilogue(const lk_epilogue* epilogue, int64_t m, const Weight& w,
+                            Epilogue& result) {
   if (epilogue == nullptr) return LK_OK;
   if (epilogue->activation != LK_ACTIVATION_NONE && epilogue->activation != LK_ACTIVATION_GELU) {
     return fail(LK_BAD_ARGUMENT, "epilogue.activation: %d, expected one of lk_activation",
                 epilogue->activation);
   }
   LK_TRY(check_reserved("epilogue", epilogue->reserved));
-  LK_TRY(optional_output("pre_activation", epilogue->pre_activation, m, n, result.pre_activation));
-  LK_TRY(optional_matrix("residual", epilogue->residual, m, n, result.residual));
+  LK_TRY(optional_output("pre_activation", epilogue->pre_activation, m, w.n, result.pre_activation,
+                         like_w(w)));
+  LK_TRY(optional_matrix("residual", epilogue->residual, m, w.n, result.residual, like_w(w)));
   LK_TRY(describe_row_scale(epilogue->row_scale, m, result.row_scale));
   result.gelu = epilogue->activation == LK_ACTIVATION_GELU;
   return LK_OK;
@@ -143,11 +149,11 @@ lk_status describe_forward(const lk_tensor* x, const lk_weight* w, int64_t layou
                            const lk_tensor* bias, const lk_epilogue* epilogue, const lk_tensor* y,
                            Forward& call) {
   LK_TRY(describe_weight(w, layout, call.w));
-  LK_TRY(as_matrix("x", x, -1, call.w.k, call.x));
+  LK_TRY(as_matrix("x", x, -1, call.w.k, call.x, like_w(call.w)));
   LK_TRY(check_size("x rows", call.x.rows));
   if (bias != nullptr) LK_TRY(as_vector("bias", bias, call.w.n, call.bias));
-  LK_TRY(describe_epilogue(epilogue, call.x.rows, call.w.n, call.epilogue));
-  LK_TRY(as_matrix("y", y, call.x.rows, call.w.n, call.y));
+  LK_TRY(describe_epilogue(epilogue, call.x.rows, call.w, call.epilogue));
+  LK_TRY(as_matrix("y", y, call.x.rows, call.w.n, call.y, like_w(call.w)));
   LK_TRY(check_output("y", y));
   const lk_tensor weight = weight_extent(call.w);
   const EpilogueTensors after = tensors_of(epilogue, call.epilogue, call.y);
@@ -170,7 +176,7 @@ lk_status describe_options(const lk_linear_backward_options* options, Backward& 
   call.add_to_parameters = (options->flags & LK_ADD_TO_PARAMETERS) != 0;
   LK_TRY(describe_row_scale(options->row_scale, call.dy.rows, call.row_scale));
   LK_TRY(optional_matrix("x_pre_activation", options->x_pre_activation, call.dy.rows, call.w.k,
-                         call.x_pre_activation));
+                         call.x_pre_activation, like_w(call.w)));
   if (call.x_pre_activation && call.add_to_d_x) {
     return fail(LK_BAD_ARGUMENT, "options: x_pre_activation and LK_ADD_TO_D_X exclude each other");
   }
@@ -181,16 +187,16 @@ lk_status describe_backward_inputs(const lk_tensor* dy, const lk_tensor* x, cons
                                    int64_t layout, const lk_linear_backward_options* options,
                                    Backward& call) {
   LK_TRY(describe_weight(w, layout, call.w));
-  LK_TRY(as_matrix("dy", dy, -1, call.w.n, call.dy));
+  LK_TRY(as_matrix("dy", dy, -1, call.w.n, call.dy, like_w(call.w)));
   LK_TRY(check_size("dy rows", call.dy.rows));
-  LK_TRY(optional_matrix("x", x, call.dy.rows, call.w.k, call.x));
+  LK_TRY(optional_matrix("x", x, call.dy.rows, call.w.k, call.x, like_w(call.w)));
   return describe_options(options, call);
 }
 
 lk_status describe_gradients(const lk_tensor* d_x, const lk_tensor* d_weight,
                              const lk_tensor* d_bias, Backward& call) {
-  LK_TRY(optional_output("d_x", d_x, call.dy.rows, call.w.k, call.d_x));
-  LK_TRY(optional_output("d_weight", d_weight, call.w.n, call.w.k, call.d_weight));
+  LK_TRY(optional_output("d_x", d_x, call.dy.rows, call.w.k, call.d_x, like_w(call.w)));
+  LK_TRY(optional_output("d_weight", d_weight, call.w.n, call.w.k, call.d_weight, {}));
   if (d_bias != nullptr) LK_TRY(as_vector("d_bias", d_bias, call.w.n, call.d_bias));
   if (call.x_pre_activation && !call.d_x) {
     return fail(LK_BAD_ARGUMENT, "x_pre_activation: given, expected NULL without d_x");

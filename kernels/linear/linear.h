@@ -10,10 +10,19 @@ namespace lk::linear {
 
 // W [n, k].
 struct Weight {
-  const float* data = nullptr;
+  const void* data = nullptr;
   int64_t n = 0, k = 0;
-  int64_t stride = 0;   // between rows, when not packed
-  bool packed = false;  // in the device's own order
+  int64_t stride = 0;      // between rows, when not packed
+  bool packed = false;     // in the device's own order
+  int32_t dtype = LK_F32;  // lk_dtype, that of the call's activations
+
+  // Row j, when not packed; all of it from row 0 on, when packed. T is the type of dtype's
+  // elements; row() is for f32.
+  template <class T>
+  const T* row_of(int64_t j) const {
+    return static_cast<const T*>(data) + j * stride;
+  }
+  const float* row(int64_t j) const { return row_of<float>(j); }
 };
 
 // One factor for every `rows` rows; 1 when there is none.
@@ -36,7 +45,9 @@ struct Epilogue {
 struct Prepare {
   Matrix w;             // [n, k]
   bool packed = false;  // else as it stands, and there is nothing to do
-  float* storage = nullptr;
+  void* storage = nullptr;
+
+  int32_t dtype() const { return w.dtype; }
 };
 
 struct Forward {
@@ -45,6 +56,8 @@ struct Forward {
   Vector bias;  // [n], optional
   Epilogue epilogue;
   Matrix y;     // [m, n]
+
+  int32_t dtype() const { return w.dtype; }
 };
 
 struct Backward {
@@ -57,6 +70,8 @@ struct Backward {
   Matrix d_x;       // [m, k], optional
   Matrix d_weight;  // [n, k], optional
   Vector d_bias;    // [n], optional
+
+  int32_t dtype() const { return w.dtype; }
 };
 
 // layout: what the device calls its packed weights' order (lk_weight.row_stride of a packed one).

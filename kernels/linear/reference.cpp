@@ -42,7 +42,7 @@ void reference_forward(const Forward& call) {
     for (int64_t j = 0; j < call.w.n; ++j) {
       Real z = 0;
       for (int64_t k = 0; k < call.w.k; ++k) {
-        z += Real(call.x.row(i)[k]) * call.w.data[j * call.w.stride + k];
+        z += Real(call.x.row(i)[k]) * call.w.row(j)[k];
       }
       if (call.bias) z += call.bias.data[j];
       reference_epilogue(call.epilogue, i, j, z, call.y);
@@ -79,7 +79,7 @@ void reference_backward(const Backward& call) {
     for (int64_t k = 0; k < call.w.k; ++k) {
       Real d_x = 0;
       for (int64_t j = 0; j < call.w.n; ++j) {
-        d_x += Real(call.dy.row(i)[j]) * Real(call.row_scale[i]) * call.w.data[j * call.w.stride + k];
+        d_x += Real(call.dy.row(i)[j]) * Real(call.row_scale[i]) * call.w.row(j)[k];
       }
       reference_input_gradient(call, i, k, d_x);
     }

@@ -96,7 +96,7 @@ struct BackwardResult {
 // Gradients start from numbers of their own, for the flags that add to them.
 BackwardResult backward_outputs(const Layer& layer) {
   return {Array({layer.shape.m, layer.shape.k}, layer.layout).randomize(11),
-          Array({layer.shape.n, layer.shape.k}, layer.layout).randomize(12),
+          Array({layer.shape.n, layer.shape.k}, layer.layout.f32()).randomize(12),
           Array({layer.shape.n}).randomize(13)};
 }
 
@@ -153,7 +153,7 @@ const int32_t kFormats[] = {LK_WEIGHT_PLAIN, LK_WEIGHT_PACKED};
 template <class Body>
 void on_each_shape(const Body& body) {
   for (const Shape& shape : kShapes) {
-    for (const Layout& layout : layouts()) {
+    for (const Layout& layout : activation_layouts()) {
       const bool large = shape.m * shape.n * shape.k > 1000000;
       if (large && (layout.offset == 0 || layout.row_padding == 0)) continue;
       CAPTURE(shape.m);
@@ -181,7 +181,7 @@ TEST_CASE("linear: forward is right, plain and packed alike") {
     for (bool whole : {false, true}) {
       const ForwardResult oracle = oracle_forward<double>(layer, whole);
       const ForwardResult plain = oracle_forward<float>(layer, whole);
-      on_each_device([&](lk_device* device) {
+      on_each_device(layer.layout.dtype, [&](lk_device* device) {
         for (int32_t format : kFormats) {
           CAPTURE(format);
           CAPTURE(whole);
@@ -203,7 +203,7 @@ TEST_CASE("linear: backward is right, plain and packed alike") {
       CAPTURE(options.row_scale);
       CAPTURE(options.x_pre_activation);
       CAPTURE(options.flags);
-      on_each_device([&](lk_device* device) {
+      on_each_device(layer.layout.dtype, [&](lk_device* device) {
         for (int32_t format : kFormats) {
           CAPTURE(format);
           const BackwardResult result = run_backward(device, layer, format, options);
@@ -329,32 +329,34 @@ TEST_CASE("linear: each gradient on its own is the same as with the others") {
 }
 
 TEST_CASE("linear: in place, the residual and the pre-activation") {
-  Layer layer({29, 43, 31});
-  on_each_device([&](lk_device* device) {
-    const ForwardResult apart = run_forward(device, layer, LK_WEIGHT_PACKED, true);
-    const BackwardResult back = run_backward(device, layer, LK_WEIGHT_PACKED, {false, true, 0});
-    const PreparedWeight w(device, layer.w, LK_WEIGHT_PACKED);
-    size_t bytes = 0, back_bytes = 0;
-    LK_REQUIRE_OK(lk_linear_forward_workspace(device, 29, w.get(), &bytes));
-    LK_REQUIRE_OK(lk_linear_backward_workspace(device, 29, w.get(), &back_bytes));
-    Workspace workspace(device, bytes + back_bytes);
+  for (const int32_t dtype : activation_dtypes()) {
+    Layer layer({29, 43, 31}, {0, 0, dtype});
+    on_each_device(dtype, [&](lk_device* device) {
+      const ForwardResult apart = run_forward(device, layer, LK_WEIGHT_PACKED, true);
+      const BackwardResult back = run_backward(device, layer, LK_WEIGHT_PACKED, {false, true, 0});
+      const PreparedWeight w(device, layer.w, LK_WEIGHT_PACKED);
+      size_t bytes = 0, back_bytes = 0;
+      LK_REQUIRE_OK(lk_linear_forward_workspace(device, 29, w.get(), &bytes));
+      LK_REQUIRE_OK(lk_linear_backward_workspace(device, 29, w.get(), &back_bytes));
+      Workspace workspace(device, bytes + back_bytes);
 
-    Array y = layer.residual;
-    const lk_tensor* both = y.on(device);
-    lk_epilogue epilogue{nullptr, both, layer.row_scale.on(device), LK_ACTIVATION_GELU, 0};
-    LK_REQUIRE_OK(lk_linear_forward(device, layer.x.on(device), w.get(), layer.bias.on(device),
-                                    &epilogue, both, workspace.data(), bytes));
-    y.fetch();
-    check_same_bits("y", y, apart.y);
+      Array y = layer.residual;
+      const lk_tensor* both = y.on(device);
+      lk_epilogue epilogue{nullptr, both, layer.row_scale.on(device), LK_ACTIVATION_GELU, 0};
+      LK_REQUIRE_OK(lk_linear_forward(device, layer.x.on(device), w.get(), layer.bias.on(device),
+                                      &epilogue, both, workspace.data(), bytes));
+      y.fetch();
+      check_same_bits("y", y, apart.y);
 
-    Array d_x = layer.x_pre_activation;
-    const lk_tensor* both_back = d_x.on(device);
-    const lk_linear_backward_options options{nullptr, both_back, 0, 0};
-    LK_REQUIRE_OK(lk_linear_backward(device, layer.dy.on(device), nullptr, w.get(), &options,
-                                     both_back, nullptr, nullptr, workspace.data(), back_bytes));
-    d_x.fetch();
-    check_same_bits("d_x", d_x, back.d_x);
-  });
+      Array d_x = layer.x_pre_activation;
+      const lk_tensor* both_back = d_x.on(device);
+      const lk_linear_backward_options options{nullptr, both_back, 0, 0};
+      LK_REQUIRE_OK(lk_linear_backward(device, layer.dy.on(device), nullptr, w.get(), &options,
+                                       both_back, nullptr, nullptr, workspace.data(), back_bytes));
+      d_x.fetch();
+      check_same_bits("d_x", d_x, back.d_x);
+    });
+  }
 }
 
 TEST_CASE("linear: what is wrong is named") {
@@ -384,7 +386,8 @@ TEST_CASE("linear: what is wrong is named") {
     broken([](lk_weight& w) { w.k = 9; }, LK_BAD_ARGUMENT, "x:");
     broken([](lk_weight& w) { w.n = 8; }, LK_BAD_ARGUMENT, "bias:");
     broken([](lk_weight& w) { w.data = nullptr; }, LK_BAD_ARGUMENT, "w: data is NULL");
-    broken([](lk_weight& w) { w.dtype = LK_F16; }, LK_UNSUPPORTED, "f16");
+    broken([](lk_weight& w) { w.dtype = LK_F16; }, LK_BAD_ARGUMENT, "x: f32, expected f16 as w is");
+    broken([](lk_weight& w) { w.dtype = LK_U8; }, LK_BAD_ARGUMENT, "w: dtype 4");
     broken([](lk_weight& w) { w.row_stride += 1; }, LK_BAD_ARGUMENT, "packed for another");
     broken([](lk_weight& w) { w.data = static_cast<const char*>(w.data) + 4; }, LK_BAD_ARGUMENT,
            "not aligned");

@@ -33,6 +33,8 @@ struct Forward {
   linear::Forward linear;
   Adapter adapter;
   Matrix h;  // [m, groups * rank], optional
+
+  int32_t dtype() const { return linear.dtype(); }
 };
 
 struct Backward {
@@ -40,6 +42,8 @@ struct Backward {
   Adapter adapter;
   Matrix h;
   Matrix d_a, d_b;
+
+  int32_t dtype() const { return linear.dtype(); }
 };
 
 lk_status describe_forward(const lk_tensor* x, const lk_weight* w, int64_t layout,

@@ -52,7 +52,7 @@ void reference_forward(const Forward& call) {
     for (int64_t n = 0; n < base.w.n; ++n) {
       Real z = 0;
       for (int64_t k = 0; k < base.w.k; ++k) {
-        z += Real(base.x.row(i)[k]) * base.w.data[n * base.w.stride + k];
+        z += Real(base.x.row(i)[k]) * base.w.row(n)[k];
       }
       for (int64_t g = 0; g < adapter.groups; ++g) {
         const Group& group = adapter.group[g];
@@ -116,7 +116,7 @@ void reference_backward(const Backward& call) {
       for (int64_t j = 0; j < adapter.rows(); ++j) {
         low += dh[i * adapter.rows() + j] * adapter.a.row(j)[c];
       }
-      for (int64_t n = 0; n < base.w.n; ++n) d_x += dy(i, n) * base.w.data[n * base.w.stride + c];
+      for (int64_t n = 0; n < base.w.n; ++n) d_x += dy(i, n) * base.w.row(n)[c];
       linear::reference_input_gradient(base, i, c, keeps(adapter, i * k + c) ? d_x + low : d_x);
     }
   }

@@ -41,8 +41,8 @@ struct Layer {
         layout(layout),
         x(Array({shape.m, shape.k}, layout).randomize(1)),
         w(Array({shape.n, shape.k}, layout).randomize(2)),
-        a(Array({width(), shape.k}, layout).randomize(3)),
-        b(Array({b_rows(), shape.rank}, layout).randomize(4)),
+        a(Array({width(), shape.k}, layout.f32()).randomize(3)),
+        b(Array({b_rows(), shape.rank}, layout.f32()).randomize(4)),
         bias(Array({shape.n}).randomize(5)),
         residual(Array({shape.m, shape.n}, layout).randomize(6)),
         row_scale(Array({shape.m % 4 == 0 ? shape.m / 4 : shape.m}).randomize(7, 0, 2)),
@@ -96,7 +96,7 @@ struct ForwardResult {
 
   explicit ForwardResult(const Layer& layer)
       : y({layer.shape.m, layer.shape.n}, layer.layout),
-        h({layer.shape.m, layer.width()}, layer.layout),
+        h({layer.shape.m, layer.width()}, layer.layout.f32()),
         pre_activation({layer.shape.m, layer.shape.n}, layer.layout) {}
 };
 
@@ -158,9 +158,9 @@ struct BackwardResult {
 
   explicit BackwardResult(const Layer& layer)
       : d_x(Array({layer.shape.m, layer.shape.k}, layer.layout).randomize(11)),
-        d_a(Array({layer.width(), layer.shape.k}, layer.layout).randomize(12)),
-        d_b(Array({layer.b_rows(), layer.shape.rank}, layer.layout).randomize(13)),
-        d_weight(Array({layer.shape.n, layer.shape.k}, layer.layout).randomize(14)),
+        d_a(Array({layer.width(), layer.shape.k}, layer.layout.f32()).randomize(12)),
+        d_b(Array({layer.b_rows(), layer.shape.rank}, layer.layout.f32()).randomize(13)),
+        d_weight(Array({layer.shape.n, layer.shape.k}, layer.layout.f32()).randomize(14)),
         d_bias(Array({layer.shape.n}).randomize(15)) {}
 };
 
@@ -231,7 +231,7 @@ const int32_t kFormats[] = {LK_WEIGHT_PLAIN, LK_WEIGHT_PACKED};
 template <class Body>
 void on_each_shape(const Body& body) {
   for (const Shape& shape : shapes()) {
-    for (const Layout& layout : layouts()) {
+    for (const Layout& layout : activation_layouts()) {
       const bool large = shape.m * shape.n * shape.k > 500000;
       if (large && (layout.offset == 0 || layout.row_padding == 0)) continue;
       CAPTURE(shape.m);
@@ -261,7 +261,7 @@ TEST_CASE("lora: forward is right, plain and packed alike") {
     for (bool whole : {false, true}) {
       const ForwardResult oracle = oracle_forward<double>(layer, whole);
       const ForwardResult plain = oracle_forward<float>(layer, whole);
-      on_each_device([&](lk_device* device) {
+      on_each_device(layer.layout.dtype, [&](lk_device* device) {
         for (int32_t format : kFormats) {
           CAPTURE(format);
           CAPTURE(whole);
@@ -287,7 +287,7 @@ TEST_CASE("lora: backward is right, plain and packed alike") {
       CAPTURE(options.row_scale);
       CAPTURE(options.x_pre_activation);
       CAPTURE(options.flags);
-      on_each_device([&](lk_device* device) {
+      on_each_device(layer.layout.dtype, [&](lk_device* device) {
         for (int32_t format : kFormats) {
           CAPTURE(format);
           const BackwardResult result = run_backward(device, layer, h, format, options);

@@ -43,9 +43,9 @@ lk_status describe_targets(const lk_tensor* images, int64_t patch, const lk_tens
 }
 
 lk_status as_prediction(const char* name, const lk_tensor* tensor, const Targets& targets,
-                        Matrix& rows) {
+                        Matrix& rows, Expected expected) {
   return as_matrix(name, tensor, targets.indices.batch * targets.indices.count, targets.pixels(),
-                   rows);
+                   rows, expected);
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ lk_status describe_patch_mse_forward(const lk_tensor* prediction, const lk_tenso
                                      int64_t patch, const lk_tensor* indices, float eps,
                                      const lk_tensor* loss, PatchMseForward& call) {
   LK_TRY(describe_targets(images, patch, indices, eps, call.targets));
-  LK_TRY(as_prediction("prediction", prediction, call.targets, call.prediction));
+  LK_TRY(as_prediction("prediction", prediction, call.targets, call.prediction, kActivation));
   LK_TRY(as_vector("loss", loss, 1, call.loss));
   return check_outputs_apart(
       {{"prediction", prediction}, {"images", images}, {"indices", indices}}, {{"loss", loss}});
@@ -82,10 +82,11 @@ lk_status describe_patch_mse_backward(const lk_tensor* prediction, const lk_tens
                                       float d_loss, const lk_tensor* d_prediction,
                                       PatchMseBackward& call) {
   LK_TRY(describe_targets(images, patch, indices, eps, call.targets));
-  LK_TRY(as_prediction("prediction", prediction, call.targets, call.prediction));
+  LK_TRY(as_prediction("prediction", prediction, call.targets, call.prediction, kActivation));
   LK_TRY(check_finite("d_loss", d_loss));
   call.d_loss = d_loss;
-  LK_TRY(as_prediction("d_prediction", d_prediction, call.targets, call.d_prediction));
+  LK_TRY(as_prediction("d_prediction", d_prediction, call.targets, call.d_prediction,
+                       {call.prediction.dtype, "prediction"}));
   LK_TRY(check_output("d_prediction", d_prediction));
   return check_outputs_apart(
       {{"prediction", prediction}, {"images", images}, {"indices", indices}},

@@ -32,7 +32,7 @@ struct Targets {
   // Row `row` of channel `channel` of the patch that indices [b, i] names.
   const float* pixel_row(int64_t b, int64_t i, int64_t channel, int64_t row) const {
     const int64_t across = images.sizes[3] / patch, index = indices.at(b, i);
-    return images.data + b * images.strides[0] + channel * images.strides[1] +
+    return images.row(b, channel) +
            (index / across * patch + row) * images.strides[2] + index % across * patch;
   }
 };
@@ -41,6 +41,8 @@ struct PatchMseForward {
   Matrix prediction;  // [batch * s, pixels], in the order row, column, channel
   Targets targets;
   Vector loss;  // [1]
+
+  int32_t dtype() const { return prediction.dtype; }
 };
 
 struct PatchMseBackward {
@@ -48,6 +50,8 @@ struct PatchMseBackward {
   Targets targets;
   float d_loss;
   Matrix d_prediction;  // [batch * s, pixels]
+
+  int32_t dtype() const { return prediction.dtype; }
 };
 
 lk_status describe_bce_forward(const lk_tensor* logits, const lk_tensor* targets,

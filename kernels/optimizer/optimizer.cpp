@@ -30,7 +30,7 @@ struct Name {
 };
 
 lk_status check_contiguous(const Name& name, const lk_tensor& tensor, int64_t elements) {
-  LK_TRY(check_f32(name.text, &tensor));
+  LK_TRY(check_dtype(name.text, &tensor, {}));
   int64_t stride = 1;
   bool contiguous = true;
   for (int d = tensor.rank - 1; d >= 0; --d) {

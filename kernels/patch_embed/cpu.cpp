@@ -60,7 +60,7 @@ void write_class_tokens(const Forward& call) {
     float* y = call.y.row(image, 0);
     over_vectors(call.w.n, [&](int64_t j, auto part) {
       Vec value = part.load(call.class_token.data + j);
-      if (call.position) value += part.load(call.position.data + j);
+      if (call.position) value += part.load(call.position.row(0) + j);
       part.store(y + j, value);
     });
   }

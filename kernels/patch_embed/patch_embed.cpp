@@ -41,7 +41,7 @@ lk_status describe_forward(const lk_tensor* images, int64_t patch, const lk_weig
   if (position != nullptr) LK_TRY(as_matrix("position", position, tokens, n, call.position));
   if (class_token != nullptr) LK_TRY(as_vector("class_token", class_token, n, call.class_token));
   const int64_t sizes[3] = {call.patches.batch(), tokens, n};
-  LK_TRY(as_view("y", y, 3, sizes, call.y));
+  LK_TRY(as_view("y", y, 3, sizes, call.y, {call.w.dtype, "w"}));
   LK_TRY(check_output("y", y));
   const lk_tensor weight = linear::weight_extent(call.w);
   return check_outputs_apart({{"images", images},
@@ -57,7 +57,7 @@ lk_status describe_backward(const lk_tensor* dy, const lk_tensor* images, int64_
                             const lk_tensor* d_position, const lk_tensor* d_class_token,
                             Backward& call) {
   LK_TRY(describe_patches(images, patch, call.patches));
-  LK_TRY(as_view("dy", dy, 3, kAnyTokens, call.dy));
+  LK_TRY(as_view("dy", dy, 3, kAnyTokens, call.dy, kActivation));
   const int64_t tokens = call.dy.sizes[1], n = call.dy.sizes[2], count = call.patches.count;
   const bool extra = tokens == count + 1;
   if (call.dy.sizes[0] != call.patches.batch() || (tokens != count && !extra) ||

@@ -21,7 +21,7 @@ struct Patches {
   int64_t pixels() const { return images.sizes[1] * size * size; }
   // The first of a patch's row of pixels.
   const float* row(int64_t image, int64_t patch, int64_t channel, int64_t y) const {
-    return images.data + image * images.strides[0] + channel * images.strides[1] +
+    return images.row(image, channel) +
            (patch / across * size + y) * images.strides[2] + patch % across * size;
   }
 };
@@ -33,6 +33,8 @@ struct Forward {
   Matrix position;     // [tokens, n], optional
   Vector class_token;  // [n], optional
   View y;              // [batch, tokens, n]
+
+  int32_t dtype() const { return w.dtype; }
 };
 
 struct Backward {
@@ -44,6 +46,7 @@ struct Backward {
   Matrix d_position;     // [tokens, n], optional
   Vector d_class_token;  // [n], optional
 
+  int32_t dtype() const { return dy.dtype; }
   int64_t leading_tokens() const { return dy.sizes[1] - patches.count; }
 };
 

@@ -23,7 +23,7 @@ void reference_forward(const Forward& call) {
           sum = call.class_token.data[n];
         } else {
           for (int64_t k = 0; k < call.w.k; ++k) {
-            sum += Real(pixel(call.patches, b, t - leading, k)) * call.w.data[n * call.w.stride + k];
+            sum += Real(pixel(call.patches, b, t - leading, k)) * call.w.row(n)[k];
           }
           if (call.bias) sum += call.bias.data[n];
         }

@@ -18,7 +18,7 @@ lk_status check_first_token(int64_t first_token, int64_t tokens) {
 
 lk_status describe_forward(const lk_tensor* x, int64_t first_token, const lk_tensor* y,
                            Forward& call) {
-  LK_TRY(as_view("x", x, 3, kAnySizes, call.x));
+  LK_TRY(as_view("x", x, 3, kAnySizes, call.x, kActivation));
   LK_TRY(check_first_token(first_token, call.x.sizes[1]));
   call.first_token = first_token;
   LK_TRY(as_matrix("y", y, call.x.sizes[0], call.x.sizes[2], call.y));
@@ -28,7 +28,7 @@ lk_status describe_forward(const lk_tensor* x, int64_t first_token, const lk_ten
 
 lk_status describe_backward(const lk_tensor* dy, int64_t first_token, const lk_tensor* d_x,
                             Backward& call) {
-  LK_TRY(as_view("d_x", d_x, 3, kAnySizes, call.d_x));
+  LK_TRY(as_view("d_x", d_x, 3, kAnySizes, call.d_x, kActivation));
   LK_TRY(check_output("d_x", d_x));
   LK_TRY(check_first_token(first_token, call.d_x.sizes[1]));
   call.first_token = first_token;

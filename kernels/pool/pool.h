@@ -12,12 +12,16 @@ struct Forward {
   View x;               // [batch, tokens, k]
   int64_t first_token;  // 0 <= first_token < tokens: those before are left out
   Matrix y;             // [batch, k]
+
+  int32_t dtype() const { return x.dtype; }
 };
 
 struct Backward {
   Matrix dy;  // [batch, k]
   int64_t first_token;
   View d_x;  // [batch, tokens, k]
+
+  int32_t dtype() const { return d_x.dtype; }
 };
 
 lk_status describe_forward(const lk_tensor* x, int64_t first_token, const lk_tensor* y,

@@ -63,7 +63,7 @@ size_t backward_workspace(lk_device* device, const Shape& s) {
 
 TEST_CASE("tokens: gather takes rows and gives their gradients back") {
   for (const Shape& s : kShapes) {
-    for (const Layout& layout : layouts()) {
+    for (const Layout& layout : activation_layouts()) {
       CAPTURE(s.tokens);
       CAPTURE(s.k);
       const std::vector<int32_t> indices = choose(s, 1);
@@ -72,7 +72,7 @@ TEST_CASE("tokens: gather takes rows and gives their gradients back") {
       Array y_oracle(dy.sizes()), d_x_oracle(x.sizes());
       tokens::reference_gather_forward({x.view(), on_host(s, indices), y_oracle.view()});
       tokens::reference_gather_backward({dy.view(), on_host(s, indices), d_x_oracle.view()});
-      on_each_device([&](lk_device* device) {
+      on_each_device(layout.dtype, [&](lk_device* device) {
         Values<int32_t> at(device, LK_I32, {s.batch, s.s}, indices);
         Array y(dy.sizes(), layout), d_x = Array(x.sizes(), layout).fill(NAN);
         LK_REQUIRE_OK(lk_token_gather_forward(device, x.on(device), at.tensor(), y.on(device)));
@@ -88,21 +88,21 @@ TEST_CASE("tokens: gather takes rows and gives their gradients back") {
 
 TEST_CASE("tokens: scatter puts rows back and fills the rest") {
   for (const Shape& s : kShapes) {
-    for (const Layout& layout : layouts()) {
+    for (const Layout& layout : activation_layouts()) {
       for (const bool with_position : {false, true}) {
         CAPTURE(s.tokens);
         CAPTURE(s.k);
         const std::vector<int32_t> indices = choose(s, 2);
         Array x = Array({s.batch, s.s, s.k}, layout).randomize(2);
         Array fill = Array({s.k}).randomize(3);
-        Array position = Array({s.tokens, s.k}, layout).randomize(4);
+        Array position = Array({s.tokens, s.k}, layout.f32()).randomize(4);
         Array oracle({s.batch, s.tokens, s.k}), plain(oracle.sizes());
         const Matrix rows = with_position ? position.matrix() : Matrix{};
         tokens::reference_scatter_forward<double>(
             {x.view(), on_host(s, indices), fill.vector(), rows, oracle.view()});
         tokens::reference_scatter_forward<float>(
             {x.view(), on_host(s, indices), fill.vector(), rows, plain.view()});
-        on_each_device([&](lk_device* device) {
+        on_each_device(layout.dtype, [&](lk_device* device) {
           Values<int32_t> at(device, LK_I32, {s.batch, s.s}, indices);
           Workspace workspace(device, forward_workspace(device, s));
           Array y = Array(oracle.sizes(), layout).fill(NAN);
@@ -120,7 +120,7 @@ TEST_CASE("tokens: scatter puts rows back and fills the rest") {
 
 TEST_CASE("tokens: scatter's gradients, overwritten and added to") {
   for (const Shape& s : kShapes) {
-    for (const Layout& layout : layouts()) {
+    for (const Layout& layout : activation_layouts()) {
       for (const bool add : {false, true}) {
         CAPTURE(s.tokens);
         CAPTURE(s.k);
@@ -132,7 +132,7 @@ TEST_CASE("tokens: scatter's gradients, overwritten and added to") {
         const Scattered oracle = oracle_scatter_backward<double>(s, dy, indices, before, add);
         const Scattered plain = oracle_scatter_backward<float>(s, dy, indices, before, add);
         Array first_d_fill;
-        on_each_device([&](lk_device* device) {
+        on_each_device(layout.dtype, [&](lk_device* device) {
           Values<int32_t> at(device, LK_I32, {s.batch, s.s}, indices);
           Workspace workspace(device, backward_workspace(device, s));
           Array d_x({s.batch, s.s, s.k}, layout), d_fill = before;
@@ -146,7 +146,7 @@ TEST_CASE("tokens: scatter's gradients, overwritten and added to") {
           if (first_d_fill.sizes().empty()) first_d_fill = d_fill;
           check_same_bits("d_fill between devices", d_fill, first_d_fill);
 
-          Array alone_d_x(d_x.sizes()), alone_d_fill = before;
+          Array alone_d_x(d_x.sizes(), layout), alone_d_fill = before;
           LK_REQUIRE_OK(lk_token_scatter_backward(device, dy.on(device), at.tensor(), flags,
                                                   alone_d_x.on(device), nullptr, workspace.data(),
                                                   workspace.bytes()));

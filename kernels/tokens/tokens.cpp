@@ -12,14 +12,14 @@ constexpr int64_t kMaxElements = int64_t{1} << 59;
 // gather or a scatter.
 lk_status check_sides(const char* long_name, const lk_tensor* long_side, View& long_view,
                       const lk_tensor* indices, Indices& index_view) {
-  LK_TRY(as_view(long_name, long_side, 3, kAnySizes, long_view));
+  LK_TRY(as_view(long_name, long_side, 3, kAnySizes, long_view, kActivation));
   return as_indices("indices", indices, long_view.sizes[0], -1, index_view);
 }
 
-lk_status as_short_side(const char* name, const lk_tensor* tensor, const View& long_side,
-                        const Indices& indices, View& view) {
+lk_status as_short_side(const char* name, const lk_tensor* tensor, const char* long_name,
+                        const View& long_side, const Indices& indices, View& view) {
   const int64_t sizes[3] = {long_side.sizes[0], indices.count, long_side.sizes[2]};
-  return as_view(name, tensor, 3, sizes, view);
+  return as_view(name, tensor, 3, sizes, view, {long_side.dtype, long_name});
 }
 
 lk_status check_sizes(int64_t batch, int64_t tokens, int64_t k) {
@@ -40,7 +40,7 @@ lk_status check_sizes(int64_t batch, int64_t tokens, int64_t k) {
 lk_status describe_gather_forward(const lk_tensor* x, const lk_tensor* indices, const lk_tensor* y,
                                   GatherForward& call) {
   LK_TRY(check_sides("x", x, call.x, indices, call.indices));
-  LK_TRY(as_short_side("y", y, call.x, call.indices, call.y));
+  LK_TRY(as_short_side("y", y, "x", call.x, call.indices, call.y));
   LK_TRY(check_output("y", y));
   return check_outputs_apart({{"x", x}, {"indices", indices}}, {{"y", y}});
 }
@@ -49,7 +49,7 @@ lk_status describe_gather_backward(const lk_tensor* dy, const lk_tensor* indices
                                    const lk_tensor* d_x, GatherBackward& call) {
   LK_TRY(check_sides("d_x", d_x, call.d_x, indices, call.indices));
   LK_TRY(check_output("d_x", d_x));
-  LK_TRY(as_short_side("dy", dy, call.d_x, call.indices, call.dy));
+  LK_TRY(as_short_side("dy", dy, "d_x", call.d_x, call.indices, call.dy));
   return check_outputs_apart({{"dy", dy}, {"indices", indices}}, {{"d_x", d_x}});
 }
 
@@ -58,7 +58,7 @@ lk_status describe_scatter_forward(const lk_tensor* x, const lk_tensor* indices,
                                    const lk_tensor* y, ScatterForward& call) {
   LK_TRY(check_sides("y", y, call.y, indices, call.indices));
   LK_TRY(check_output("y", y));
-  LK_TRY(as_short_side("x", x, call.y, call.indices, call.x));
+  LK_TRY(as_short_side("x", x, "y", call.y, call.indices, call.x));
   LK_TRY(as_vector("fill", fill, call.y.sizes[2], call.fill));
   if (position != nullptr) {
     LK_TRY(as_matrix("position", position, call.y.sizes[1], call.y.sizes[2], call.position));
@@ -79,7 +79,7 @@ lk_status describe_scatter_backward(const lk_tensor* dy, const lk_tensor* indice
     return fail(LK_BAD_ARGUMENT, "d_x, d_fill: both NULL, expected one at least");
   }
   if (d_x != nullptr) {
-    LK_TRY(as_short_side("d_x", d_x, call.dy, call.indices, call.d_x));
+    LK_TRY(as_short_side("d_x", d_x, "dy", call.dy, call.indices, call.d_x));
     LK_TRY(check_output("d_x", d_x));
   }
   if (d_fill != nullptr) LK_TRY(as_vector("d_fill", d_fill, call.dy.sizes[2], call.d_fill));

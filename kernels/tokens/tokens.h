@@ -13,12 +13,16 @@ struct GatherForward {
   View x;           // [batch, tokens, k]
   Indices indices;  // [batch, s]
   View y;           // [batch, s, k]
+
+  int32_t dtype() const { return x.dtype; }
 };
 
 struct GatherBackward {
   View dy;          // [batch, s, k]
   Indices indices;  // [batch, s], distinct
   View d_x;         // [batch, tokens, k]
+
+  int32_t dtype() const { return d_x.dtype; }
 };
 
 struct ScatterForward {
@@ -27,6 +31,8 @@ struct ScatterForward {
   Vector fill;      // [k]
   Matrix position;  // [tokens, k], optional
   View y;           // [batch, tokens, k]
+
+  int32_t dtype() const { return y.dtype; }
 };
 
 struct ScatterBackward {
@@ -35,6 +41,8 @@ struct ScatterBackward {
   View d_x;         // [batch, s, k], optional
   Vector d_fill;    // [k], optional
   bool add_to_d_fill;
+
+  int32_t dtype() const { return dy.dtype; }
 };
 
 lk_status describe_gather_forward(const lk_tensor* x, const lk_tensor* indices, const lk_tensor* y,

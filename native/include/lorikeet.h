@@ -27,8 +27,15 @@
  *   the same bits, and a backward pass draws a forward pass's mask again instead of storing it.
  * - Pointers are device pointers of the device handed in. For the CPU device that is any memory
  *   of the process. Calls on one device must not overlap in time; different devices may.
- * - dtypes: f32 is computed everywhere. Where a device lacks a dtype the call returns
- *   LK_UNSUPPORTED and names it. */
+ * - dtypes: activations are f32, bf16 or f16, all of one dtype within a call; two of differing
+ *   dtype are LK_BAD_ARGUMENT. They are the tensors named x, y, dy, d_x, a and b of lk_add,
+ *   residual, pre_activation, x_pre_activation, qkv, out, d_out, d_qkv, prediction and
+ *   d_prediction (but a mean pool's y and dy are f32), and the weight of a linear layer has their
+ *   dtype. All other tensors are f32, or the integers that are said: biases, gamma, beta, position,
+ *   class_token, fill, LoRA's a, b and h, statistics, log_sum_exp, scales, images, logits, targets,
+ *   losses, gradients of parameters and all that optimisers touch. f32 activations are computed
+ *   everywhere; lk_device_info.dtypes says what else a device computes. A call in another dtype
+ *   returns LK_UNSUPPORTED and names it. Sums are taken in f32 or wider. */
 #ifndef LORIKEET_H
 #define LORIKEET_H
 
@@ -46,7 +53,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a signature or a struct of this header changes. */
-#define LK_ABI_VERSION 1
+#define LK_ABI_VERSION 2
 /* Bytes: the alignment of lk_allocate's blocks, and the one asked of workspaces. */
 #define LK_ALIGNMENT 64
 #define LK_MAX_DIMS 5
@@ -98,7 +105,7 @@ typedef struct lk_device_info {
   char isa[32];          /* instruction set of the kernels: "avx512", "avx2", "generic" */
   char supported[64];    /* instruction sets this processor could run, space separated */
   int32_t threads;       /* worker threads, the calling one included */
-  int32_t reserved;
+  int32_t dtypes;        /* of activations that it computes: bits 1 << lk_dtype, f32 always */
   int64_t total_memory;  /* bytes */
 } lk_device_info;
 
@@ -143,14 +150,15 @@ LK_API lk_status lk_download(lk_device* device, void* host_destination, const vo
 
 /* ---- Elementwise -------------------------------------------------------------------------- */
 
-/* Sets every element of a tensor (any strides, f32) to value. */
+/* Sets every element of a tensor (any strides; f32, or a 16-bit dtype that the device computes,
+ * rounding to nearest even) to value. */
 LK_API lk_status lk_fill(lk_device* device, const lk_tensor* tensor, float value);
-/* y = a + b, rows of one shape, f32. y may be a or b (in place). */
+/* y = a + b, rows of one shape. y may be a or b (in place). */
 LK_API lk_status lk_add(lk_device* device, const lk_tensor* a, const lk_tensor* b,
                         const lk_tensor* y);
 /* Copies any strided tensor to another of the same sizes, converting f32, bf16 and f16 into each
  * other (rounding to nearest even; overflow to infinity as IEEE 754 has it), u8 to f32 and
- * i32 to i32. */
+ * i32 to i32, whatever dtypes of activations the device computes. */
 LK_API lk_status lk_convert(lk_device* device, const lk_tensor* source,
                             const lk_tensor* destination);
 
@@ -185,15 +193,16 @@ typedef struct lk_weight {
   int64_t n, k;
   int64_t row_stride; /* PLAIN: elements; PACKED: which order, known to the device that made it */
   int32_t format;     /* lk_weight_format */
-  int32_t dtype;      /* lk_dtype of the elements */
+  int32_t dtype;      /* lk_dtype of the elements: f32, bf16 or f16, that of the activations */
 } lk_weight;
 
 /* Bytes of storage lk_weight_prepare needs: 0 for PLAIN. */
 LK_API lk_status lk_weight_prepare_bytes(lk_device* device, const lk_tensor* w, int32_t format,
                                          size_t* bytes);
-/* Makes `weight` from w, rows [n, k]. storage: aligned to LK_ALIGNMENT, NULL for PLAIN. After
- * PACKED w is no longer needed, and one packed copy serves forward and backward. A packed weight
- * belongs to the device (and instruction set) that made it; another refuses it. */
+/* Makes `weight` from w, rows [n, k] of f32, bf16 or f16, and of the same dtype. storage: aligned
+ * to LK_ALIGNMENT, NULL for PLAIN. After PACKED w is no longer needed, and one packed copy serves
+ * forward and backward. A packed weight belongs to the device (and instruction set) that made it;
+ * another refuses it. */
 LK_API lk_status lk_weight_prepare(lk_device* device, const lk_tensor* w, int32_t format,
                                    void* storage, size_t storage_bytes, lk_weight* weight);
 
@@ -206,7 +215,7 @@ typedef enum lk_activation { LK_ACTIVATION_NONE = 0, LK_ACTIVATION_GELU = 1 } lk
 typedef struct lk_epilogue {
   const lk_tensor* pre_activation; /* output, optional, rows [m, n]: z, for lk_gelu_backward */
   const lk_tensor* residual;       /* optional, rows [m, n]; may be y itself (in place) */
-  const lk_tensor* row_scale;      /* optional [s], s divides m: row i is scaled by entry
+  const lk_tensor* row_scale;      /* optional [s], f32, s divides m: row i is scaled by entry
                                       i / (m/s): stochastic depth, one entry a sample */
   int32_t activation;              /* lk_activation */
   int32_t reserved;                /* 0 */
@@ -225,19 +234,19 @@ typedef struct lk_linear_backward_options {
   int32_t reserved;                  /* 0 */
 } lk_linear_backward_options;
 
-/* y = x Wᵀ + bias, and the epilogue. x rows [m, k], w [n, k], bias [n] optional, epilogue
+/* y = x Wᵀ + bias, and the epilogue. x rows [m, k], w [n, k], bias [n] (f32) optional, epilogue
  * optional, y rows [m, n]. */
 LK_API lk_status lk_linear_forward(lk_device* device, const lk_tensor* x, const lk_weight* w,
                                    const lk_tensor* bias, const lk_epilogue* epilogue,
                                    const lk_tensor* y, void* workspace, size_t workspace_bytes);
-/* For any call with these shapes (m rows against w). Workspace functions read the n, k and format
- * of w alone, the groups and rank of an lk_lora: they need no data yet. */
+/* For any call with these shapes (m rows against w). Workspace functions read the n, k, format and
+ * dtype of w alone, the groups and rank of an lk_lora: they need no data yet. */
 LK_API lk_status lk_linear_forward_workspace(lk_device* device, int64_t m, const lk_weight* w,
                                              size_t* bytes);
 
 /* From dy rows [m, n] (the gradient of y; that of the residual is dy itself):
- * d_x rows [m, k] = dy W, d_weight rows [n, k] = dyᵀ x, d_bias [n] = column sums of dy; each
- * optional, at least one given. x rows [m, k] is needed for d_weight only, else NULL.
+ * d_x rows [m, k] = dy W, d_weight rows [n, k] = dyᵀ x, d_bias [n] = column sums of dy, both f32;
+ * each optional, at least one given. x rows [m, k] is needed for d_weight only, else NULL.
  * A GELU in the forward epilogue is the caller's: pass dy through lk_gelu_backward first, or let
  * the next layer's x_pre_activation do it. */
 LK_API lk_status lk_linear_backward(lk_device* device, const lk_tensor* dy, const lk_tensor* x,
@@ -288,7 +297,7 @@ LK_API lk_status lk_lora_linear_forward_workspace(lk_device* device, int64_t m,
 /* With dh_g = c dy[:, group g] B_g:
  *   d_a = dhᵀ (mask ∘ x)    d_b_g = dy[:, group g]ᵀ h_g    d_x = dy W + mask ∘ (dh A)
  * and d_weight, d_bias as in lk_linear_backward. d_x, d_weight and d_bias are optional; d_a
- * (shape of a) and d_b (shape of b) are given. x is needed always, h as the forward pass saved
+ * (shape of a) and d_b (shape of b) are given, f32. x is needed always, h as the forward pass saved
  * it. */
 LK_API lk_status lk_lora_linear_backward(lk_device* device, const lk_tensor* dy,
                                          const lk_tensor* x, const lk_weight* w,
@@ -312,7 +321,7 @@ LK_API lk_status lk_lora_linear_backward_workspace(lk_device* device, int64_t m,
 LK_API lk_status lk_attention_forward(lk_device* device, const lk_tensor* qkv, float scale,
                                       const lk_tensor* out, const lk_tensor* log_sum_exp,
                                       void* workspace, size_t workspace_bytes);
-/* For any call with qkv's sizes; its data may be NULL. */
+/* For any call with qkv's sizes and dtype; its data may be NULL. */
 LK_API lk_status lk_attention_forward_workspace(lk_device* device, const lk_tensor* qkv,
                                                 size_t* bytes);
 /* d_qkv, shaped as qkv, from d_out, shaped as out. */
@@ -320,19 +329,19 @@ LK_API lk_status lk_attention_backward(lk_device* device, const lk_tensor* qkv, 
                                        const lk_tensor* out, const lk_tensor* log_sum_exp,
                                        const lk_tensor* d_out, const lk_tensor* d_qkv,
                                        void* workspace, size_t workspace_bytes);
-/* For any call with qkv's sizes; its data may be NULL. */
+/* For any call with qkv's sizes and dtype; its data may be NULL. */
 LK_API lk_status lk_attention_backward_workspace(lk_device* device, const lk_tensor* qkv,
                                                  size_t* bytes);
 
 /* ---- LayerNorm, GELU ---------------------------------------------------------------------- */
 
 /* y = (x - mean) * rstd * gamma + beta a row (Ba et al., arXiv 1607.06450), with
- * rstd = 1/sqrt(variance + eps), variance over k. x, y rows [m, k]; gamma, beta [k];
+ * rstd = 1/sqrt(variance + eps), variance over k. x, y rows [m, k]; gamma, beta [k], f32;
  * statistics [m, 2], f32: mean and rstd, saved for the backward pass; NULL when none follows. */
 LK_API lk_status lk_layer_norm_forward(lk_device* device, const lk_tensor* x,
                                        const lk_tensor* gamma, const lk_tensor* beta, float eps,
                                        const lk_tensor* y, const lk_tensor* statistics);
-/* d_x rows [m, k], d_gamma [k], d_beta [k]; each optional, at least one given. flags:
+/* d_x rows [m, k], d_gamma [k], d_beta [k] (f32); each optional, at least one given. flags:
  * LK_ADD_TO_D_X (how a residual branch's gradient joins), LK_ADD_TO_PARAMETERS. */
 LK_API lk_status lk_layer_norm_backward(lk_device* device, const lk_tensor* dy,
                                         const lk_tensor* x, const lk_tensor* gamma,
@@ -340,6 +349,7 @@ LK_API lk_status lk_layer_norm_backward(lk_device* device, const lk_tensor* dy,
                                         const lk_tensor* d_x, const lk_tensor* d_gamma,
                                         const lk_tensor* d_beta, void* workspace,
                                         size_t workspace_bytes);
+/* For any dtype. */
 LK_API lk_status lk_layer_norm_backward_workspace(lk_device* device, int64_t m, int64_t k,
                                                   size_t* bytes);
 
@@ -357,7 +367,8 @@ LK_API lk_status lk_gelu_backward(lk_device* device, const lk_tensor* x, const l
  * channel), cut into patch x patch squares, row by row; y [batch, tokens, n]: token t of the patches
  * = patch · Wᵀ + bias + position[t]. w [n, channels * patch * patch] in the order channel, row,
  * column. class_token [n] optional: then it is token 0 (+ position[0]) and patches follow.
- * position rows [tokens, n] optional. height and width are multiples of patch. */
+ * position rows [tokens, n] optional. height and width are multiples of patch. y and w have the
+ * activations' dtype, all else is f32. */
 LK_API lk_status lk_patch_embed_forward(lk_device* device, const lk_tensor* images, int64_t patch,
                                         const lk_weight* w, const lk_tensor* bias,
                                         const lk_tensor* position, const lk_tensor* class_token,
@@ -368,21 +379,22 @@ LK_API lk_status lk_patch_embed_forward_workspace(lk_device* device, const lk_te
                                                   size_t* bytes);
 /* Gradients of the parameters, each optional, at least one given; d_class_token given means that
  * token 0 of dy is the class token, as does a dy with one token more than there are patches.
- * d_weight rows [n, channels * patch * patch]. */
+ * d_weight rows [n, channels * patch * patch]. dy alone may be other than f32. */
 LK_API lk_status lk_patch_embed_backward(lk_device* device, const lk_tensor* dy,
                                          const lk_tensor* images, int64_t patch, int32_t flags,
                                          const lk_tensor* d_weight, const lk_tensor* d_bias,
                                          const lk_tensor* d_position,
                                          const lk_tensor* d_class_token, void* workspace,
                                          size_t workspace_bytes);
+/* For any dtype of dy. */
 LK_API lk_status lk_patch_embed_backward_workspace(lk_device* device, const lk_tensor* images,
                                                    int64_t patch, int64_t n, size_t* bytes);
 
-/* y [batch, k] = mean of tokens first_token.. of x [batch, tokens, k] (last stride 1).
+/* y [batch, k] (f32) = mean of tokens first_token.. of x [batch, tokens, k] (last stride 1).
  * 0 <= first_token < tokens. */
 LK_API lk_status lk_mean_pool_forward(lk_device* device, const lk_tensor* x, int64_t first_token,
                                       const lk_tensor* y);
-/* d_x [batch, tokens, k] = dy / (tokens - first_token); zero for the tokens left out. */
+/* d_x [batch, tokens, k] = dy / (tokens - first_token), dy f32; zero for the tokens left out. */
 LK_API lk_status lk_mean_pool_backward(lk_device* device, const lk_tensor* dy,
                                        int64_t first_token, const lk_tensor* d_x);
 
@@ -396,27 +408,29 @@ LK_API lk_status lk_token_gather_backward(lk_device* device, const lk_tensor* dy
                                           const lk_tensor* indices, const lk_tensor* d_x);
 
 /* The way back, for a masked autoencoder's decoder (He et al., arXiv 2111.06377):
- * y [batch, tokens, k] = x [batch, s, k] at indices [batch, s] (i32, distinct), fill [k] at the
- * tokens no index names, plus position rows [tokens, k] (optional). */
+ * y [batch, tokens, k] = x [batch, s, k] at indices [batch, s] (i32, distinct), fill [k] (f32) at
+ * the tokens no index names, plus position rows [tokens, k] (f32, optional). */
 LK_API lk_status lk_token_scatter_forward(lk_device* device, const lk_tensor* x,
                                           const lk_tensor* indices, const lk_tensor* fill,
                                           const lk_tensor* position, const lk_tensor* y,
                                           void* workspace, size_t workspace_bytes);
+/* For any dtype. */
 LK_API lk_status lk_token_scatter_forward_workspace(lk_device* device, int64_t batch,
                                                     int64_t tokens, size_t* bytes);
-/* d_x [batch, s, k] = dy at the indices; d_fill [k] = sum of dy elsewhere; each optional, at
+/* d_x [batch, s, k] = dy at the indices; d_fill [k] (f32) = sum of dy elsewhere; each optional, at
  * least one given. flags: LK_ADD_TO_PARAMETERS for d_fill. */
 LK_API lk_status lk_token_scatter_backward(lk_device* device, const lk_tensor* dy,
                                            const lk_tensor* indices, int32_t flags,
                                            const lk_tensor* d_x, const lk_tensor* d_fill,
                                            void* workspace, size_t workspace_bytes);
+/* For any dtype. */
 LK_API lk_status lk_token_scatter_backward_workspace(lk_device* device, int64_t batch,
                                                      int64_t tokens, int64_t k, size_t* bytes);
 
 /* ---- Losses ------------------------------------------------------------------------------- */
 
 /* loss [1] = mean over all entries of the binary cross-entropy of sigmoid(logits) against targets
- * (0 to 1), both rows [batch, labels], computed without overflow. */
+ * (0 to 1), both rows [batch, labels], f32, computed without overflow. */
 LK_API lk_status lk_bce_with_logits_forward(lk_device* device, const lk_tensor* logits,
                                             const lk_tensor* targets, const lk_tensor* loss);
 /* d_logits = d_loss (sigmoid(logits) - targets) / (batch * labels). d_loss is what the loss is
@@ -429,11 +443,12 @@ LK_API lk_status lk_bce_with_logits_backward(lk_device* device, const lk_tensor*
  * row, column, channel against the patches indices [batch, s] (i32, counted over patches row by
  * row, the class token not counted) of images [batch, channels, height, width], each patch
  * normalised by its own mean and its own unbiased variance + eps. loss [1] = mean squared
- * difference over the s patches. */
+ * difference over the s patches, f32 like the images. */
 LK_API lk_status lk_patch_mse_forward(lk_device* device, const lk_tensor* prediction,
                                       const lk_tensor* images, int64_t patch,
                                       const lk_tensor* indices, float eps, const lk_tensor* loss,
                                       void* workspace, size_t workspace_bytes);
+/* For any dtype. */
 LK_API lk_status lk_patch_mse_forward_workspace(lk_device* device, int64_t batch, int64_t s,
                                                 size_t* bytes);
 LK_API lk_status lk_patch_mse_backward(lk_device* device, const lk_tensor* prediction,

@@ -103,6 +103,7 @@ class CpuDevice final : public lk_device {
     list_supported(info.supported, sizeof(info.supported));
     read_processor(info.processor, sizeof(info.processor));
     info.threads = pool_.threads();
+    info.dtypes = operations().dtypes;
     info.total_memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
     return LK_OK;
   }

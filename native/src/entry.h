@@ -39,6 +39,18 @@ inline lk_status unsupported(const char* operation, const lk_device* device) {
               device->name().c_str());
 }
 
+// The device computes the dtype of the call's activations; a call without any passes.
+template <class Call>
+lk_status check_computes(const char* operation, const lk_device* device, const Call& call) {
+  if constexpr (requires { call.dtype(); }) {
+    if ((device->operations().dtypes >> call.dtype() & 1) == 0) {
+      return fail(LK_UNSUPPORTED, "%s: device %s does not compute %s", operation,
+                  device->name().c_str(), dtype_name(call.dtype()));
+    }
+  }
+  return LK_OK;
+}
+
 // describe(call) fills the operation's description from the entry point's arguments.
 template <class Call, class Describe>
 lk_status execute(const char* operation, lk_device* device, Slot<Call> slot,
@@ -49,6 +61,7 @@ lk_status execute(const char* operation, lk_device* device, Slot<Call> slot,
     LK_TRY(describe_call(call));
     const auto kernel = device->operations().*slot;
     if (kernel == nullptr) return unsupported(operation, device);
+    LK_TRY(check_computes(operation, device, call));
     describe(operation, device->operations().kernel);
     const lk_status status = kernel(device->context(), call);
     trace();
@@ -68,6 +81,7 @@ lk_status execute(const char* operation, lk_device* device, Slot<Call> slot,
     const auto kernel = device->operations().*slot;
     const auto needed = device->operations().*workspace_slot;
     if (kernel == nullptr || needed == nullptr) return unsupported(operation, device);
+    LK_TRY(check_computes(operation, device, call));
     Context context = device->context();
     LK_TRY(check_workspace(workspace, workspace_bytes, needed(context, call)));
     context.workspace = workspace;
@@ -90,6 +104,7 @@ lk_status workspace_bytes(const char* operation, lk_device* device,
     LK_TRY(describe_call(call));
     const auto needed = device->operations().*workspace_slot;
     if (needed == nullptr) return unsupported(operation, device);
+    LK_TRY(check_computes(operation, device, call));
     *bytes = needed(device->context(), call);
     return LK_OK;
   });

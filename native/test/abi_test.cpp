@@ -85,7 +85,8 @@ TEST_CASE("abi: malformed tensors are refused before memory is touched") {
     };
     broken([](lk_tensor& t) { t.data = nullptr; }, LK_BAD_ARGUMENT, "x: data is NULL");
     broken([](lk_tensor& t) { t.dtype = 9; }, LK_BAD_ARGUMENT, "dtype 9");
-    broken([](lk_tensor& t) { t.dtype = LK_BF16; }, LK_UNSUPPORTED, "bf16");
+    broken([](lk_tensor& t) { t.dtype = LK_U8; }, LK_BAD_ARGUMENT,
+           "x: u8, expected f32, bf16 or f16");
     broken([](lk_tensor& t) { t.rank = 6; }, LK_BAD_ARGUMENT, "rank 6");
     broken([](lk_tensor& t) { t.rank = -1; }, LK_BAD_ARGUMENT, "rank -1");
     broken([](lk_tensor& t) { t.sizes[0] = -2; }, LK_BAD_ARGUMENT, "[-2, 3]");

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 
+#include "common/half_scalar.h"
 #include "common/philox.h"
 #include "support.h"
 
@@ -18,9 +18,13 @@ struct Opened {
 };
 std::vector<Opened> opened;
 
-constexpr float kCanary = -1.2345e30f;
-// Elements around every array that nothing may touch.
+// Elements around every array that nothing may touch, and what they hold.
 constexpr int64_t kGuard = 64;
+float canary(int32_t dtype) { return round_to(dtype, dtype == LK_F16 ? -5.4321e4f : -1.2345e30f); }
+
+double epsilon(int32_t dtype) {
+  return dtype == LK_F32 ? 1.0 / (1 << 23) : dtype == LK_F16 ? 1.0 / (1 << 10) : 1.0 / (1 << 7);
+}
 
 bool open_device(const std::string& text) {
   // "cpu:3" is three threads; other devices' names carry their own colon.
@@ -59,6 +63,26 @@ bool close_devices() {
   return clean;
 }
 
+std::vector<int32_t> activation_dtypes(lk_device* device) {
+  lk_device_info info;
+  LK_REQUIRE_OK(lk_device_describe(device, &info));
+  std::vector<int32_t> dtypes;
+  for (const int32_t dtype : {LK_F32, LK_BF16, LK_F16}) {
+    if (info.dtypes >> dtype & 1) dtypes.push_back(dtype);
+  }
+  return dtypes;
+}
+
+std::vector<int32_t> activation_dtypes() {
+  std::vector<int32_t> all;
+  for (const Opened& entry : opened) {
+    for (const int32_t dtype : activation_dtypes(entry.device)) {
+      if (std::find(all.begin(), all.end(), dtype) == all.end()) all.push_back(dtype);
+    }
+  }
+  return all;
+}
+
 void on_each_device(const std::function<void(lk_device*)>& body) {
   for (const Opened& entry : opened) {
     INFO("device ", entry.name);
@@ -66,15 +90,35 @@ void on_each_device(const std::function<void(lk_device*)>& body) {
   }
 }
 
+void on_each_device(int32_t dtype, const std::function<void(lk_device*)>& body) {
+  INFO("dtype ", std::string(dtype_name(dtype)));
+  on_each_device([&](lk_device* device) {
+    const std::vector<int32_t> computed = activation_dtypes(device);
+    if (std::find(computed.begin(), computed.end(), dtype) != computed.end()) body(device);
+  });
+}
+
 const std::vector<Layout>& layouts() {
   static const std::vector<Layout> list = {{0, 0}, {1, 0}, {0, 5}, {3, 16}};
+  return list;
+}
+
+std::vector<Layout> activation_layouts() {
+  std::vector<Layout> list;
+  for (const int32_t dtype : activation_dtypes()) {
+    for (Layout layout : layouts()) {
+      layout.dtype = dtype;
+      list.push_back(layout);
+    }
+  }
   return list;
 }
 
 Array::Array(std::vector<int64_t> sizes, Layout layout) : sizes_(std::move(sizes)), layout_(layout) {
   const int64_t columns = sizes_.empty() ? 1 : sizes_.back();
   const int64_t rows = columns == 0 ? 0 : size() / columns;
-  storage_.assign(2 * kGuard + layout_.offset + rows * (columns + layout_.row_padding), kCanary);
+  storage_.assign(2 * kGuard + layout_.offset + rows * (columns + layout_.row_padding),
+                  canary(layout_.dtype));
   fill(0);
 }
 
@@ -116,11 +160,17 @@ Array& Array::randomize(uint64_t seed, float low, float high) {
     const float unit = static_cast<float>(philox_word({seed, 77, 0}, i) >> 8) / 16777216.0f;
     at(i) = low + (high - low) * unit;
   }
-  return *this;
+  return round();
 }
 
 Array& Array::fill(float value) {
   for (int64_t i = 0; i < size(); ++i) at(i) = value;
+  return round();
+}
+
+Array& Array::round() {
+  if (layout_.dtype == LK_F32) return *this;
+  for (int64_t i = 0; i < size(); ++i) at(i) = round_to(layout_.dtype, at(i));
   return *this;
 }
 
@@ -148,12 +198,20 @@ View Array::view() {
 const lk_tensor* Array::on(lk_device* device) {
   release();
   device_ = device;
-  LK_REQUIRE_OK(lk_allocate(device, storage_.size() * 4, &block_));
-  LK_REQUIRE_OK(lk_upload(device, block_, storage_.data(), storage_.size() * 4));
+  round();
+  const int64_t element = dtype_bytes(layout_.dtype);
+  LK_REQUIRE_OK(lk_allocate(device, storage_.size() * element, &block_));
+  if (layout_.dtype == LK_F32) {
+    LK_REQUIRE_OK(lk_upload(device, block_, storage_.data(), storage_.size() * 4));
+  } else {
+    std::vector<uint16_t> codes(storage_.size());
+    for (size_t i = 0; i < codes.size(); ++i) codes[i] = float_to_half(storage_[i], layout_.dtype);
+    LK_REQUIRE_OK(lk_upload(device, block_, codes.data(), codes.size() * 2));
+  }
   const View host = view();
   tensor_ = {};
-  tensor_.data = static_cast<float*>(block_) + kGuard + layout_.offset;
-  tensor_.dtype = LK_F32;
+  tensor_.data = static_cast<char*>(block_) + (kGuard + layout_.offset) * element;
+  tensor_.dtype = layout_.dtype;
   tensor_.rank = host.rank;
   std::memcpy(tensor_.sizes, host.sizes, sizeof(tensor_.sizes));
   std::memcpy(tensor_.strides, host.strides, sizeof(tensor_.strides));
@@ -162,11 +220,18 @@ const lk_tensor* Array::on(lk_device* device) {
 
 void Array::fetch() {
   REQUIRE(block_ != nullptr);
-  LK_REQUIRE_OK(lk_download(device_, storage_.data(), block_, storage_.size() * 4));
+  if (layout_.dtype == LK_F32) {
+    LK_REQUIRE_OK(lk_download(device_, storage_.data(), block_, storage_.size() * 4));
+  } else {
+    std::vector<uint16_t> codes(storage_.size());
+    LK_REQUIRE_OK(lk_download(device_, codes.data(), block_, codes.size() * 2));
+    for (size_t i = 0; i < codes.size(); ++i) storage_[i] = half_to_float(codes[i], layout_.dtype);
+  }
+  const float untouched = canary(layout_.dtype);
   std::vector<float> outside = storage_;
-  for (int64_t i = 0; i < size(); ++i) outside[storage_index(i)] = kCanary;
+  for (int64_t i = 0; i < size(); ++i) outside[storage_index(i)] = untouched;
   for (float value : outside) {
-    if (value != kCanary) {
+    if (value != untouched) {
       FAIL("an element outside the output was written");
       return;
     }
@@ -200,12 +265,14 @@ void check_right(const char* what, const Array& actual, const Array& oracle, con
     const double expected = oracle.at(i);
     finite = finite && std::isfinite(actual.at(i));
     error = std::fmax(error, std::fabs(actual.at(i) - expected));
-    plain_error = std::fmax(plain_error, std::fabs(plain.at(i) - expected));
+    const double rounded = round_to(actual.dtype(), plain.at(i));
+    plain_error = std::fmax(plain_error, std::fabs(rounded - expected));
     largest = std::fmax(largest, std::fabs(expected));
   }
-  INFO(std::string(what), ": error ", error, ", plain f32 error ", plain_error, ", largest value ", largest);
+  INFO(std::string(what), ": error ", error, ", plain error ", plain_error, ", largest value ",
+       largest, ", in ", std::string(dtype_name(actual.dtype())));
   CHECK(finite);
-  CHECK(error <= 2 * plain_error + largest * std::numeric_limits<float>::epsilon());
+  CHECK(error <= 2 * plain_error + largest * epsilon(actual.dtype()));
 }
 
 void check_same_bits(const char* what, const Array& a, const Array& b) {

@@ -41,19 +41,33 @@ bool open_devices();
 // False when a test left memory behind.
 bool close_devices();
 
-// Runs body once a device, the device named in every message.
-void on_each_device(const std::function<void(lk_device*)>& body);
+// The dtypes of activations that a device computes, and those that any of the open ones does.
+std::vector<int32_t> activation_dtypes(lk_device* device);
+std::vector<int32_t> activation_dtypes();
 
-// How an array lies in memory: elements before the first (misaligns it) and after each row.
+// Runs body once a device, the device named in every message; with a dtype, on the devices that
+// compute it.
+void on_each_device(const std::function<void(lk_device*)>& body);
+void on_each_device(int32_t dtype, const std::function<void(lk_device*)>& body);
+
+// How an array lies in a device's memory: elements before the first (misaligns it) and after each
+// row, and what they are: f32, bf16 or f16.
 struct Layout {
   int64_t offset = 0;
   int64_t row_padding = 0;
+  int32_t dtype = LK_F32;
+
+  // The same for what is f32 beside activations of any dtype.
+  Layout f32() const { return {offset, row_padding, LK_F32}; }
 };
 // Layouts every operation on rows must take: plain, misaligned, padded rows, both.
 const std::vector<Layout>& layouts();
+// Those in every dtype of activations that an open device computes.
+std::vector<Layout> activation_layouts();
 
-// An f32 array on the host with a copy on one device at a time. Elements outside the array are
-// canaries.
+// An array on the host, always f32, with a copy on one device at a time that is of the layout's
+// dtype. What is uploaded is rounded to that dtype on the host too, so that an oracle reads what
+// the device does. Elements outside the array are canaries.
 class Array {
  public:
   Array() = default;
@@ -65,8 +79,11 @@ class Array {
   // Uniform in [low, high), from the seed alone.
   Array& randomize(uint64_t seed, float low = -1, float high = 1);
   Array& fill(float value);
+  // Rounds to the dtype what at() or an oracle has set.
+  Array& round();
 
   int64_t size() const;                    // elements
+  int32_t dtype() const { return layout_.dtype; }
   const std::vector<int64_t>& sizes() const { return sizes_; }
   float& at(int64_t index);                // in row-major order of the sizes
   float at(int64_t index) const;
@@ -74,8 +91,8 @@ class Array {
   Vector vector();
   View view();
 
-  // Uploads the host copy and describes the device's. The block lives as long as the array or
-  // until the next call.
+  // Uploads the rounded host copy and describes the device's. The block lives as long as the array
+  // or until the next call.
   const lk_tensor* on(lk_device* device);
   // Downloads into the host copy; fails the test when a canary died.
   void fetch();
@@ -168,9 +185,10 @@ class PreparedWeight {
   lk_weight weight_{};
 };
 
-// The rule for "right": against the oracle (double accumulators, rounded once), the largest error
-// is at most twice that of the same maths done plainly in f32, plus one rounding of the largest
-// value. So the tolerance follows from the operation and its inputs.
+// The rule for "right": against the oracle (double accumulators, rounded once to f32), the largest
+// error is at most twice that of the same maths done plainly in f32 and rounded to actual's dtype,
+// plus one epsilon of that dtype of the largest value. So the tolerance follows from the operation
+// and its inputs.
 void check_right(const char* what, const Array& actual, const Array& oracle, const Array& plain);
 
 void check_same_bits(const char* what, const Array& a, const Array& b);

@@ -17,7 +17,7 @@ lk_status lk_attention_forward(lk_device* device, const lk_tensor* qkv, float sc
 lk_status lk_attention_forward_workspace(lk_device* device, const lk_tensor* qkv, size_t* bytes) {
   return lk::workspace_bytes<Forward>(
       "attention_forward", device, &Operations::attention_forward_workspace, bytes,
-      [&](Forward& call) { return describe_sizes(qkv, call.sizes); });
+      [&](Forward& call) { return describe_sizes(qkv, call.sizes, call.qkv); });
 }
 
 lk_status lk_attention_backward(lk_device* device, const lk_tensor* qkv, float scale,
@@ -34,5 +34,5 @@ lk_status lk_attention_backward(lk_device* device, const lk_tensor* qkv, float s
 lk_status lk_attention_backward_workspace(lk_device* device, const lk_tensor* qkv, size_t* bytes) {
   return lk::workspace_bytes<Backward>(
       "attention_backward", device, &Operations::attention_backward_workspace, bytes,
-      [&](Backward& call) { return describe_sizes(qkv, call.sizes); });
+      [&](Backward& call) { return describe_sizes(qkv, call.sizes, call.qkv); });
 }

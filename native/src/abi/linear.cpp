@@ -28,7 +28,7 @@ lk_status lk_weight_prepare(lk_device* device, const lk_tensor* w, int32_t forma
         made.k = call.w.columns;
         made.row_stride = call.packed ? device->operations().packed_layout : call.w.stride;
         made.format = format;
-        made.dtype = LK_F32;
+        made.dtype = call.w.dtype;
         return LK_OK;
       }));
   *weight = made;

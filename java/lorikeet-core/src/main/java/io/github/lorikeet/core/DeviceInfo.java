@@ -5,7 +5,10 @@ package io.github.lorikeet.core;
 
 import io.github.lorikeet.core.ffi.lk_device_info;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * What a device is.
@@ -15,6 +18,7 @@ import java.util.List;
  * @param isa instruction set of the kernels in use: {@code avx512}, {@code avx2}, {@code generic}
  * @param supported instruction sets this processor could run, best first
  * @param threads worker threads, the calling one included
+ * @param dtypes types of activations that it computes, {@link DType#F32} always
  * @param totalMemory bytes
  */
 public record DeviceInfo(
@@ -23,6 +27,7 @@ public record DeviceInfo(
     String isa,
     List<String> supported,
     int threads,
+    Set<DType> dtypes,
     long totalMemory) {
 
   static DeviceInfo of(MemorySegment struct) {
@@ -32,6 +37,14 @@ public record DeviceInfo(
         lk_device_info.isa(struct).getString(0),
         List.of(lk_device_info.supported(struct).getString(0).split(" ")),
         lk_device_info.threads(struct),
+        dtypes(lk_device_info.dtypes(struct)),
         lk_device_info.total_memory(struct));
+  }
+
+  /** Bit {@code 1 << code} for each type. */
+  private static Set<DType> dtypes(int bits) {
+    return Arrays.stream(DType.values())
+        .filter(type -> (bits >> type.code() & 1) != 0)
+        .collect(Collectors.toUnmodifiableSet());
   }
 }

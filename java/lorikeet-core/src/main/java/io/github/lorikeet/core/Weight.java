@@ -7,6 +7,7 @@ import io.github.lorikeet.core.ffi.Lorikeet;
 import io.github.lorikeet.core.ffi.lk_weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Locale;
 
 /**
  * The matrix W [n, k] of y = x Wᵀ: {@code lk_weight}. {@link Kernels#weightPrepare} points it to a
@@ -34,6 +35,7 @@ public final class Weight {
   }
 
   private final Format format;
+  private final DType type;
   private final MemorySegment struct = lk_weight.allocate(Arena.ofAuto());
 
   /** What the struct points into, and where that was then; null before it is prepared. */
@@ -43,18 +45,32 @@ public final class Weight {
 
   /** An f32 weight of n outputs and k inputs, not prepared yet. */
   public Weight(Format format, long n, long k) {
+    this(format, DType.F32, n, k);
+  }
+
+  /**
+   * A weight of n outputs and k inputs, not prepared yet.
+   *
+   * @param type that of the activations it is used with: f32, bf16 or f16
+   */
+  public Weight(Format format, DType type, long n, long k) {
     this.format = format;
+    this.type = type;
     lk_weight.n(struct, n);
     lk_weight.k(struct, k);
     lk_weight.row_stride(struct, k);
     lk_weight.format(struct, format.code());
-    lk_weight.dtype(struct, DType.F32.code());
+    lk_weight.dtype(struct, type.code());
     // Functions that look at the shape only may still refuse NULL.
     lk_weight.data(struct, MemorySegment.ofAddress(Lorikeet.LK_ALIGNMENT()));
   }
 
   public Format format() {
     return format;
+  }
+
+  public DType type() {
+    return type;
   }
 
   /** Outputs: rows of W. */
@@ -90,6 +106,6 @@ public final class Weight {
 
   @Override
   public String toString() {
-    return "weight [" + n() + ", " + k() + "]";
+    return "weight " + type.name().toLowerCase(Locale.ROOT) + " [" + n() + ", " + k() + "]";
   }
 }

@@ -4,6 +4,7 @@
 package io.github.lorikeet.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
@@ -51,6 +52,17 @@ class ElementwiseTest extends KernelsTestCase {
     Tensor rows = empty(DType.I32, 2, 2);
     kernels.convert(transposed, rows);
     assertThat(rows.downloadInts()).containsExactly(1, 3, 2, 4);
+  }
+
+  @Test
+  void leavesTheTypeOfActivationsToTheDevice() {
+    Tensor brain = empty(DType.BF16, 3);
+    assertThatExceptionOfType(LorikeetException.class)
+        .isThrownBy(() -> kernels.geluForward(brain, brain))
+        .withMessageEndingWith("gelu_forward: device cpu does not compute bf16")
+        .matches(e -> e.status() == Status.UNSUPPORTED);
+    assertRefused(
+        () -> kernels.add(brain, vector(1, 2, 3), brain), "add: b: f32, expected bf16 as a is");
   }
 
   // x Φ(x) and Φ(x) + x φ(x) at -1, 0, 1, from tables of the normal distribution.

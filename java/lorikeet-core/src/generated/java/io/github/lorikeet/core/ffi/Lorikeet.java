@@ -23,10 +23,10 @@ public class Lorikeet extends Lorikeet$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LK_ABI_VERSION = (int)1L;
+    private static final int LK_ABI_VERSION = (int)2L;
     /**
      * {@snippet lang=c :
-     * #define LK_ABI_VERSION 1
+     * #define LK_ABI_VERSION 2
      * }
      */
     public static int LK_ABI_VERSION() {

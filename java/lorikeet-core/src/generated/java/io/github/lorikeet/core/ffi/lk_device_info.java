@@ -20,7 +20,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     char isa[32];
  *     char supported[64];
  *     int32_t threads;
- *     int32_t reserved;
+ *     int32_t dtypes;
  *     int64_t total_memory;
  * }
  * }
@@ -37,7 +37,7 @@ public class lk_device_info {
         MemoryLayout.sequenceLayout(32, Lorikeet.C_CHAR).withName("isa"),
         MemoryLayout.sequenceLayout(64, Lorikeet.C_CHAR).withName("supported"),
         Lorikeet.C_INT.withName("threads"),
-        Lorikeet.C_INT.withName("reserved"),
+        Lorikeet.C_INT.withName("dtypes"),
         Lorikeet.C_LONG.withName("total_memory")
     ).withName("lk_device_info");
 
@@ -400,48 +400,48 @@ public class lk_device_info {
         struct.set(threads$LAYOUT, threads$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt dtypes$LAYOUT = (OfInt)$LAYOUT.select(groupElement("dtypes"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t dtypes
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt dtypes$layout() {
+        return dtypes$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long dtypes$OFFSET = $LAYOUT.byteOffset(groupElement("dtypes"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t dtypes
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long dtypes$offset() {
+        return dtypes$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t dtypes
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int dtypes(MemorySegment struct) {
+        return struct.get(dtypes$LAYOUT, dtypes$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t dtypes
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void dtypes(MemorySegment struct, int fieldValue) {
+        struct.set(dtypes$LAYOUT, dtypes$OFFSET, fieldValue);
     }
 
     private static final OfLong total_memory$LAYOUT = (OfLong)$LAYOUT.select(groupElement("total_memory"));

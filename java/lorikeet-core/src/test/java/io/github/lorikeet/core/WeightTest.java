@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import org.junit.jupiter.api.Test;
+
+class WeightTest extends KernelsTestCase {
+  @Test
+  void isOfTheTypeOfItsTensor() {
+    Tensor rows = empty(DType.BF16, 2, 3);
+    assertThat(plain(output(2, 3)).type()).isEqualTo(DType.F32);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> plain(rows))
+        .withMessage("w: bf16 [2, 3], expected the rows of weight f32 [2, 3]");
+    Weight weight = new Weight(Weight.Format.PACKED, DType.BF16, 2, 3);
+    String words = "does not compute bf16";
+    assertThatExceptionOfType(LorikeetException.class)
+        .isThrownBy(() -> kernels.weightPrepare(rows, null, weight))
+        .withMessageContaining(words);
+    assertThatExceptionOfType(LorikeetException.class)
+        .isThrownBy(() -> kernels.linearForwardWorkspace(4, weight))
+        .withMessageContaining(words);
+  }
+}
