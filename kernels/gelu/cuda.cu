@@ -18,13 +18,13 @@ struct GeluBackward {
 }  // namespace
 
 lk_status gelu_forward(const Context& context, const gelu::Forward& call) {
-  return with_type(LK_F32, [&](auto type) {
+  return with_type(call.dtype(), [&](auto type) {
     return map_rows<decltype(type)>("gelu_forward", context, call.y, Gelu{}, call.x);
   });
 }
 
 lk_status gelu_backward(const Context& context, const gelu::Backward& call) {
-  return with_type(LK_F32, [&](auto type) {
+  return with_type(call.dtype(), [&](auto type) {
     return map_rows<decltype(type)>("gelu_backward", context, call.d_x, GeluBackward{}, call.x,
                                     call.dy);
   });

@@ -32,6 +32,7 @@ class CudaDevice final : public lk_device {
     std::snprintf(info.supported, sizeof(info.supported), "%s", info.isa);
     std::snprintf(info.processor, sizeof(info.processor), "%.100s", properties_.name);
     info.threads = properties_.multiProcessorCount;
+    info.dtypes = operations().dtypes;
     info.total_memory = static_cast<int64_t>(properties_.totalGlobalMem);
     return LK_OK;
   }

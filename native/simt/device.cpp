@@ -33,6 +33,7 @@ class SimtDevice final : public lk_device {
     std::snprintf(info.supported, sizeof(info.supported), "%s", operations().kernel);
     std::snprintf(info.processor, sizeof(info.processor), "CUDA sources run on the CPU, for tests");
     info.threads = threads_;
+    info.dtypes = operations().dtypes;
     info.total_memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
     return LK_OK;
   }

@@ -28,8 +28,7 @@ abstract class LinearKernels extends KernelCalls {
    *     weight, which points into w
    */
   public void weightPrepare(Tensor w, Tensor storage, Weight weight) {
-    if (w != null
-        && (w.elements() != weight.n() * weight.k() || w.type() != weight.type())) {
+    if (w != null && (w.elements() != weight.n() * weight.k() || w.type() != weight.type())) {
       throw new IllegalArgumentException("w: " + w.shape() + ", expected the rows of " + weight);
     }
     check(

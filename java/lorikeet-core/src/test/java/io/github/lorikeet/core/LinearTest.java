@@ -196,7 +196,7 @@ class LinearTest extends KernelsTestCase {
         "weight_prepare_bytes: w: NULL, expected a tensor");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> kernels.weightPrepare(dy, null, packed))
-        .withMessage("w: f32 [6, 5], expected the rows of weight [5, 7]");
+        .withMessage("w: f32 [6, 5], expected the rows of weight f32 [5, 7]");
   }
 
   @Test
@@ -205,7 +205,7 @@ class LinearTest extends KernelsTestCase {
     Weight weight = new Weight(Weight.Format.PLAIN, N, K);
     assertThatIllegalStateException()
         .isThrownBy(() -> kernels.linearForward(x, weight, bias, null, y, null))
-        .withMessage("weight [5, 7] is not prepared");
+        .withMessage("weight f32 [5, 7] is not prepared");
     Tensor placed = Tensor.unplaced(DType.F32, N, K);
     Tensor block = empty(DType.U8, 256);
     placed.place(block, 0);
@@ -213,7 +213,7 @@ class LinearTest extends KernelsTestCase {
     placed.place(block, 64);
     assertThatIllegalStateException()
         .isThrownBy(() -> kernels.linearForward(x, weight, bias, null, y, null))
-        .withMessage("weight [5, 7]: its memory was placed elsewhere, prepare it again");
+        .withMessage("weight f32 [5, 7]: its memory was placed elsewhere, prepare it again");
     block.close();
     assertThatIllegalStateException()
         .isThrownBy(() -> kernels.linearForward(x, weight, bias, null, y, null))
