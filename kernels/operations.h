@@ -29,6 +29,7 @@ struct Context {
   ThreadPool* pool = nullptr;  // CPU devices
   void* stream = nullptr;      // CUDA devices
   void* workspace = nullptr;   // as many bytes as the operation's workspace slot asked for
+  int64_t shared_bytes = 0;    // CUDA devices: the most shared memory that a block may ask for
 };
 
 // X(name, description): lk_status name(const Context&, const description&).

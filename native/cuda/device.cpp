@@ -23,7 +23,9 @@ lk_status check(cudaError_t error, const char* what) {
 class CudaDevice final : public lk_device {
  public:
   CudaDevice(std::string name, int index, const cudaDeviceProp& properties)
-      : lk_device(std::move(name), &cuda::operations), index_(index), properties_(properties) {}
+      : lk_device(std::move(name), &cuda::operations), index_(index), properties_(properties) {
+    context_.shared_bytes = static_cast<int64_t>(properties.sharedMemPerBlockOptin);
+  }
 
   lk_status describe(lk_device_info& info) override {
     info = {};

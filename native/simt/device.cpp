@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The executor as a device: "simt", or "simt:SCHEDULE" with SCHEDULE as parse_schedule takes it.
+// LORIKEET_SIMT_SHARED_KB in the environment gives its blocks less shared memory than the largest
+// GPUs have, so that the kernels for smaller ones run: 99 stands for sm_86, 89 and 120.
 #include "simt.h"
 
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -19,9 +22,12 @@ namespace {
 
 class SimtDevice final : public lk_device {
  public:
-  SimtDevice(std::string name, Schedule schedule, int threads)
-      : lk_device(std::move(name), &cuda::operations), executor_(schedule, threads), threads_(threads) {
+  SimtDevice(std::string name, Schedule schedule, int threads, size_t shared_bytes)
+      : lk_device(std::move(name), &cuda::operations),
+        executor_(schedule, threads, shared_bytes),
+        threads_(threads) {
     context_.stream = &executor_;
+    context_.shared_bytes = static_cast<int64_t>(shared_bytes);
   }
 
   Executor& executor() { return executor_; }
@@ -66,6 +72,20 @@ class SimtDevice final : public lk_device {
   int threads_;
 };
 
+lk_status parse_shared(size_t& bytes) {
+  bytes = kMostShared;
+  const char* text = std::getenv("LORIKEET_SIMT_SHARED_KB");
+  if (text == nullptr || text[0] == '\0') return LK_OK;
+  char* end = nullptr;
+  const long kilobytes = std::strtol(text, &end, 10);
+  if (*end != '\0' || kilobytes < 48 || kilobytes > static_cast<long>(kMostShared / 1024)) {
+    return fail(LK_BAD_ARGUMENT, "LORIKEET_SIMT_SHARED_KB: %.40s, expected 48 to %zu", text,
+                kMostShared / 1024);
+  }
+  bytes = static_cast<size_t>(kilobytes) * 1024;
+  return LK_OK;
+}
+
 }  // namespace
 
 lk_status run(void* executor, const char* kernel, const Shape& shape,
@@ -85,7 +105,9 @@ lk_status lk::open_plugin_device(const char* name, int32_t threads, lk_device** 
                 "random, random:SEED", name);
   }
   if (threads <= 0) threads = static_cast<int32_t>(sysconf(_SC_NPROCESSORS_ONLN));
-  *device = new simt::SimtDevice(name, schedule, threads < 1 ? 1 : threads);
+  size_t shared_bytes = 0;
+  LK_TRY(simt::parse_shared(shared_bytes));
+  *device = new simt::SimtDevice(name, schedule, threads < 1 ? 1 : threads, shared_bytes);
   return LK_OK;
 }
 

@@ -32,7 +32,8 @@ bool parse_schedule(const std::string& text, Schedule& schedule) {
   return false;
 }
 
-Executor::Executor(Schedule schedule, int threads) : schedule_(schedule) {
+Executor::Executor(Schedule schedule, int threads, size_t shared_bytes)
+    : schedule_(schedule), shared_bytes_(shared_bytes) {
   for (int i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(memory_));
 }
 
@@ -60,14 +61,13 @@ std::vector<int64_t> scattered(uint64_t seed, int64_t count) {
 std::string Executor::run(const char* kernel, const Shape& shape,
                           const std::function<void()>& body) {
   constexpr unsigned kWarp = 32, kMaxThreads = 1024;
-  constexpr size_t kMaxShared = 227 * 1024;  // the most a block gets on any architecture built for
   if (shape.block.x == 0 || shape.block.x % kWarp != 0 || shape.block.x > kMaxThreads ||
       shape.block.y != 1 || shape.block.z != 1) {
     return "a block of " + std::to_string(shape.block.x) + " threads, expected whole warps, 1024 at most";
   }
-  if (shape.shared_bytes > kMaxShared) {
+  if (shape.shared_bytes > shared_bytes_) {
     return std::to_string(shape.shared_bytes) + " bytes of shared memory, expected at most " +
-           std::to_string(kMaxShared);
+           std::to_string(shared_bytes_);
   }
   memory_.begin_launch();
   const int64_t count = int64_t{shape.grid.x} * shape.grid.y * shape.grid.z;

@@ -39,9 +39,13 @@ bool parse_schedule(const std::string& text, Schedule& schedule);
 
 class Worker;
 
+// Shared memory of a block, on the architectures that have the most.
+constexpr size_t kMostShared = 227 * 1024;
+
 class Executor {
  public:
-  Executor(Schedule schedule, int threads);
+  // shared_bytes: the most that a block may ask for.
+  Executor(Schedule schedule, int threads, size_t shared_bytes = kMostShared);
   ~Executor();
 
   // Runs body once a thread of the grid, all blocks. The text of the first finding, "" if none.
@@ -54,6 +58,7 @@ class Executor {
 
  private:
   Schedule schedule_;
+  size_t shared_bytes_;
   std::vector<std::unique_ptr<Worker>> workers_;
   GlobalMemory memory_;
   std::mutex mutex_;

@@ -348,6 +348,9 @@ TEST_CASE("executor: shapes that no device launches") {
   CHECK(executor.run("kernel", shape(1, 48), nothing).find("whole warps") != std::string::npos);
   CHECK(executor.run("kernel", shape(1, 2048), nothing).find("1024 at most") != std::string::npos);
   CHECK(executor.run("kernel", shape(1, 32, 300000), nothing).find("expected at most") != std::string::npos);
+  Executor smaller({}, 1, 99 * 1024);
+  CHECK(smaller.run("kernel", shape(1, 32, 99 * 1024), nothing) == "");
+  CHECK(smaller.run("kernel", shape(1, 32, 99 * 1024 + 16), nothing).find("at most 101376") != std::string::npos);
 }
 
 TEST_CASE("executor: schedules by name") {

@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
+
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +9,7 @@
 
 #include "common/half_scalar.h"
 #include "common/philox.h"
+#include "simt/simt.h"
 #include "support.h"
 
 namespace lk::test {
@@ -63,9 +66,18 @@ bool close_devices() {
   return clean;
 }
 
-std::vector<int32_t> activation_dtypes(lk_device* device) {
+namespace {
+
+lk_device_info describe(lk_device* device) {
   lk_device_info info;
   LK_REQUIRE_OK(lk_device_describe(device, &info));
+  return info;
+}
+
+}  // namespace
+
+std::vector<int32_t> activation_dtypes(lk_device* device) {
+  const lk_device_info info = describe(device);
   std::vector<int32_t> dtypes;
   for (const int32_t dtype : {LK_F32, LK_BF16, LK_F16}) {
     if (info.dtypes >> dtype & 1) dtypes.push_back(dtype);
@@ -96,6 +108,32 @@ void on_each_device(int32_t dtype, const std::function<void(lk_device*)>& body) 
     const std::vector<int32_t> computed = activation_dtypes(device);
     if (std::find(computed.begin(), computed.end(), dtype) != computed.end()) body(device);
   });
+}
+
+bool is_simulated(lk_device* device) {
+  return std::string(describe(device).name).rfind("simt", 0) == 0;
+}
+
+std::map<std::string, simt::Counters> count_kernels(lk_device* device,
+                                                    const std::function<void()>& body) {
+  // The library that opened the device is loaded already.
+  void* library = dlopen("liblorikeet_simt.so", RTLD_NOW | RTLD_NOLOAD);
+  REQUIRE(library != nullptr);
+  const auto reset = reinterpret_cast<decltype(&lk_simt_reset)>(dlsym(library, "lk_simt_reset"));
+  const auto counters =
+      reinterpret_cast<decltype(&lk_simt_counters)>(dlsym(library, "lk_simt_counters"));
+  REQUIRE((reset != nullptr && counters != nullptr));
+  reset(device);
+  body();
+  std::map<std::string, simt::Counters> counted;
+  counters(
+      device,
+      [](void* to, const char* kernel, const simt::Counters* counters) {
+        (*static_cast<std::map<std::string, simt::Counters>*>(to))[kernel] = *counters;
+      },
+      &counted);
+  dlclose(library);
+  return counted;
 }
 
 const std::vector<Layout>& layouts() {
@@ -284,6 +322,11 @@ void check_same_bits(const char* what, const Array& a, const Array& b) {
   }
   INFO(std::string(what), ": ", different, " of ", a.size(), " elements differ");
   CHECK(different == 0);
+}
+
+void SameBits::check(const char* what, lk_device* device, const Array& result) {
+  const auto [first, is_first] = first_.try_emplace(describe(device).isa, result);
+  if (!is_first) check_same_bits(what, result, first->second);
 }
 
 }  // namespace lk::test

@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "common/tensor.h"
 #include "lorikeet.h"
+#include "simt/counters.h"
 
 namespace lk::test {
 
@@ -49,6 +51,18 @@ std::vector<int32_t> activation_dtypes();
 // compute it.
 void on_each_device(const std::function<void(lk_device*)>& body);
 void on_each_device(int32_t dtype, const std::function<void(lk_device*)>& body);
+
+// The executor runs this device's kernels, thousands of times slower than a processor runs its own:
+// tests leave shapes beyond kSimulatedElements to smaller ones that are cut the same way.
+bool is_simulated(lk_device* device);
+constexpr int64_t kSimulatedElements = 20000;
+inline bool is_too_large(lk_device* device, int64_t elements) {
+  return elements > kSimulatedElements && is_simulated(device);
+}
+
+// What the kernels of a simulated device did while body ran, by the kernel's name.
+std::map<std::string, simt::Counters> count_kernels(lk_device* device,
+                                                    const std::function<void()>& body);
 
 // How an array lies in a device's memory: elements before the first (misaligns it) and after each
 // row, and what they are: f32, bf16 or f16.
@@ -192,5 +206,15 @@ class PreparedWeight {
 void check_right(const char* what, const Array& actual, const Array& oracle, const Array& plain);
 
 void check_same_bits(const char* what, const Array& a, const Array& b);
+
+// Holds one result against itself on other devices: those that run the same kernels, with any number
+// of threads or in any order of blocks, give the same bits.
+class SameBits {
+ public:
+  void check(const char* what, lk_device* device, const Array& result);
+
+ private:
+  std::map<std::string, Array> first_;  // by the kernels' instruction set
+};
 
 }  // namespace lk::test

@@ -1,0 +1,17 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What each CUDA source of this room offers to the launch lists of cuda.cu.
+#pragma once
+
+#include "operations.h"
+
+namespace lk::cuda {
+
+// The most shared memory of a block on the parts that have the least: sm_86, 89 and 120.
+constexpr int kSmallestShared = 99 * 1024;
+
+lk_status attention_general_forward(const Context& context, const attention::Forward& call);
+lk_status attention_general_backward(const Context& context, const attention::Backward& call);
+
+}  // namespace lk::cuda
