@@ -37,16 +37,12 @@ lk_status check_distinct_in_entry(const char* name, const Indices& indices, int6
 
 }  // namespace
 
-lk_status as_indices(const char* name, const lk_tensor* tensor, int64_t batch, int64_t count,
-                     Indices& indices) {
+lk_status as_indices(const char* name, const lk_tensor* tensor, int64_t batch, Indices& indices) {
   LK_TRY(check_tensor(name, tensor));
-  const bool fits = tensor->dtype == LK_I32 && tensor->rank == 2 && element_count(*tensor) > 0 &&
-                    (batch < 0 || tensor->sizes[0] == batch) &&
-                    (count < 0 || tensor->sizes[1] == count);
-  if (!fits) {
-    return fail(LK_BAD_ARGUMENT, "%s: %s, expected i32 [%lld, %lld] (-1: any, none 0)", name,
-                shape_text(*tensor).text, static_cast<long long>(batch),
-                static_cast<long long>(count));
+  if (tensor->dtype != LK_I32 || tensor->rank != 2 || element_count(*tensor) == 0 ||
+      tensor->sizes[0] != batch) {
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected i32 [%lld, any], not empty", name,
+                shape_text(*tensor).text, static_cast<long long>(batch));
   }
   indices = {static_cast<const int32_t*>(tensor->data), tensor->sizes[0], tensor->sizes[1],
              tensor->strides[0], tensor->strides[1]};

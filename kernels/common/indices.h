@@ -18,9 +18,8 @@ struct Indices {
   int32_t at(int64_t b, int64_t i) const { return data[b * batch_stride + i * stride]; }
 };
 
-// [batch, count], i32, not empty, any strides. -1 accepts any size.
-lk_status as_indices(const char* name, const lk_tensor* tensor, int64_t batch, int64_t count,
-                     Indices& indices);
+// [batch, any], i32, not empty, any strides.
+lk_status as_indices(const char* name, const lk_tensor* tensor, int64_t batch, Indices& indices);
 
 // Every index is in [0, limit). things: what is counted, for the message.
 lk_status check_range(const char* name, const Indices& indices, int64_t limit, const char* things);

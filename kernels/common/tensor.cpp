@@ -19,6 +19,14 @@ int append_list(char* text, size_t size, const char* label, const int64_t* value
   return used < static_cast<int>(size) ? used : static_cast<int>(size) - 1;
 }
 
+// A size that is wanted, for messages: -1 is any.
+struct SizeText {
+  char text[24] = "any";
+  explicit SizeText(int64_t size) {
+    if (size >= 0) std::snprintf(text, sizeof(text), "%lld", static_cast<long long>(size));
+  }
+};
+
 bool is_empty(const lk_tensor& tensor) {
   for (int d = 0; d < tensor.rank; ++d) {
     if (tensor.sizes[d] == 0) return true;
@@ -153,11 +161,8 @@ lk_status as_matrix(const char* name, const lk_tensor* tensor, int64_t rows, int
                 shape_text(*tensor).text);
   }
   if ((rows >= 0 && count != rows) || (columns >= 0 && tensor->sizes[last] != columns)) {
-    char expected_rows[24] = "any", expected_columns[24] = "any";
-    if (rows >= 0) std::snprintf(expected_rows, 24, "%lld", static_cast<long long>(rows));
-    if (columns >= 0) std::snprintf(expected_columns, 24, "%lld", static_cast<long long>(columns));
     return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s rows of %s elements", name,
-                shape_text(*tensor).text, expected_rows, expected_columns);
+                shape_text(*tensor).text, SizeText(rows).text, SizeText(columns).text);
   }
   matrix = {tensor->data, count, tensor->sizes[last], stride, tensor->dtype};
   return LK_OK;
@@ -167,8 +172,8 @@ lk_status as_vector(const char* name, const lk_tensor* tensor, int64_t size, Vec
   Matrix matrix;
   LK_TRY(as_matrix(name, tensor, -1, -1, matrix));
   if (matrix.rows != 1 || (size >= 0 && matrix.columns != size)) {
-    return fail(LK_BAD_ARGUMENT, "%s: %s, expected %lld elements side by side", name,
-                shape_text(*tensor).text, static_cast<long long>(size));
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s element%s side by side", name,
+                shape_text(*tensor).text, SizeText(size).text, size == 1 ? "" : "s");
   }
   vector = {matrix.row(0), matrix.columns};
   return LK_OK;
@@ -182,8 +187,12 @@ lk_status as_view(const char* name, const lk_tensor* tensor, int rank, const int
   for (int d = 0; d < rank && fits; ++d) fits = sizes[d] < 0 || sizes[d] == tensor->sizes[d];
   if (!fits) {
     char wanted[120];
-    append_list(wanted, sizeof(wanted), "", sizes, rank);
-    return fail(LK_BAD_ARGUMENT, "%s: %s, expected %s (-1: any, none 0), last stride 1", name,
+    int used = 0;
+    for (int d = 0; d < rank; ++d) {
+      used += std::snprintf(wanted + used, sizeof(wanted) - used, "%s%s", d == 0 ? "" : ", ",
+                            SizeText(sizes[d]).text);
+    }
+    return fail(LK_BAD_ARGUMENT, "%s: %s, expected [%s], not empty, last stride 1", name,
                 shape_text(*tensor).text, wanted);
   }
   view.data = tensor->data;

@@ -34,7 +34,7 @@ lk_status describe_targets(const lk_tensor* images, int64_t patch, const lk_tens
   if (targets.pixels() < 2) {
     return fail(LK_BAD_ARGUMENT, "patch: 1 pixel of one channel has no variance, expected more");
   }
-  LK_TRY(as_indices("indices", indices, targets.images.sizes[0], -1, targets.indices));
+  LK_TRY(as_indices("indices", indices, targets.images.sizes[0], targets.indices));
   if (!(eps >= 0 && std::isfinite(eps))) {
     return fail(LK_BAD_ARGUMENT, "eps: %g, expected a finite number of zero or more", double{eps});
   }

@@ -13,7 +13,7 @@ constexpr int64_t kMaxElements = int64_t{1} << 59;
 lk_status check_sides(const char* long_name, const lk_tensor* long_side, View& long_view,
                       const lk_tensor* indices, Indices& index_view) {
   LK_TRY(as_view(long_name, long_side, 3, kAnySizes, long_view, kActivation));
-  return as_indices("indices", indices, long_view.sizes[0], -1, index_view);
+  return as_indices("indices", indices, long_view.sizes[0], index_view);
 }
 
 lk_status as_short_side(const char* name, const lk_tensor* tensor, const char* long_name,

@@ -136,6 +136,11 @@ class LinearTest extends KernelsTestCase {
     assertRefused(
         () -> kernels.linearForward(x, weight, bias, uneven, y, workspace),
         "linear_forward: row_scale: 4 entries, expected a divisor of the 6 rows");
+    Epilogue square = new Epilogue().rowScale(vector(1, 2, 3, 4).reshape(2, 2));
+    assertRefused(
+        () -> kernels.linearForward(x, weight, bias, square, y, workspace),
+        "linear_forward: row_scale: f32 [2, 2] strides [2, 1], expected any elements side by"
+            + " side");
     Epilogue twice = new Epilogue().preActivation(y);
     assertRefused(
         () -> kernels.linearForward(x, weight, bias, twice, y, workspace),

@@ -57,7 +57,7 @@ class LossTest extends KernelsTestCase {
         "bce_with_logits_forward: targets: f32 [2] strides [1], expected 2 rows of 3 elements");
     assertRefused(
         () -> kernels.bceWithLogitsForward(logits, targets, dLogits),
-        "bce_with_logits_forward: loss: f32 [2, 3] strides [3, 1], expected 1 elements side by"
+        "bce_with_logits_forward: loss: f32 [2, 3] strides [3, 1], expected 1 element side by"
             + " side");
     assertRefused(
         () -> kernels.bceWithLogitsForward(null, targets, loss),

@@ -135,7 +135,7 @@ class OptimizerTest extends KernelsTestCase {
         "sgd_step: learning_rate: nan, expected a finite number");
     assertRefused(
         () -> kernels.sgdStep(parameters, RATE, 0, values[1]),
-        "sgd_step: gradient_scale: f32 [7] strides [1], expected 1 elements side by side");
+        "sgd_step: gradient_scale: f32 [7] strides [1], expected 1 element side by side");
     assertRefused(
         () -> kernels.adamwStep(parameters, RATE, 0.9f, 1, 1e-8f, 1, null),
         "adamw_step: beta2: 1, expected 0 <= beta2 < 1");
