@@ -9,13 +9,20 @@
 
 #include "lorikeet.h"
 
+// CUDA sources draw by the same functions.
+#ifdef __CUDACC__
+#define LK_HOST_DEVICE __host__ __device__
+#else
+#define LK_HOST_DEVICE
+#endif
+
 namespace lk {
 
 struct PhiloxBlock {
   uint32_t word[4];
 };
 
-inline PhiloxBlock philox4x32_10(PhiloxBlock counter, uint32_t key0, uint32_t key1) {
+LK_HOST_DEVICE inline PhiloxBlock philox4x32_10(PhiloxBlock counter, uint32_t key0, uint32_t key1) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t product0 = uint64_t{0xD2511F53u} * counter.word[0];
     const uint64_t product1 = uint64_t{0xCD9E8D57u} * counter.word[2];
@@ -30,13 +37,13 @@ inline PhiloxBlock philox4x32_10(PhiloxBlock counter, uint32_t key0, uint32_t ke
 }
 
 // The four words of elements 4 * block .. 4 * block + 3.
-inline PhiloxBlock philox_block(const lk_random& random, uint64_t block) {
+LK_HOST_DEVICE inline PhiloxBlock philox_block(const lk_random& random, uint64_t block) {
   return philox4x32_10({{static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
                          random.stream, random.step}},
                        static_cast<uint32_t>(random.seed), static_cast<uint32_t>(random.seed >> 32));
 }
 
-inline uint32_t philox_word(const lk_random& random, uint64_t element) {
+LK_HOST_DEVICE inline uint32_t philox_word(const lk_random& random, uint64_t element) {
   return philox_block(random, element / 4).word[element % 4];
 }
 

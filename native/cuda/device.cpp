@@ -33,6 +33,7 @@ class CudaDevice final : public lk_device {
     std::snprintf(info.isa, sizeof(info.isa), "sm_%d%d", properties_.major, properties_.minor);
     std::snprintf(info.supported, sizeof(info.supported), "%s", info.isa);
     std::snprintf(info.processor, sizeof(info.processor), "%.100s", properties_.name);
+    info.dtypes = operations().dtypes;
     info.threads = properties_.multiProcessorCount;
     info.dtypes = operations().dtypes;
     info.total_memory = static_cast<int64_t>(properties_.totalGlobalMem);
