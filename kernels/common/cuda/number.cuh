@@ -113,6 +113,17 @@ LK_DEVICE void store_float(Global<T> to, float value LK_AND_SITE) {
 #endif
 }
 
+// Neighbours in one access; `to` is aligned to both together.
+template <class T>
+LK_DEVICE void store_pair(Global<T> to, float low, float high LK_AND_SITE) {
+  const Pack<T, 2> pair = {{from_float<T>(low), from_float<T>(high)}};
+#if LK_SIMT
+  store(to.template as<Pack<T, 2>>(), pair, site);
+#else
+  store(to.template as<Pack<T, 2>>(), pair);
+#endif
+}
+
 // The exact GELU x Φ(x) and its derivative Φ(x) + x φ(x).
 LK_DEVICE float normal_cdf(float x) { return 0.5f * erfcf(-0.70710678f * x); }
 LK_DEVICE float gelu(float x) { return x * normal_cdf(x); }
