@@ -101,7 +101,8 @@ lk_status lk::open_plugin_device(const char* name, int32_t, lk_device** device) 
     return fail(LK_UNSUPPORTED, "name: no CUDA device: %s", cudaGetErrorString(error));
   }
   if (index >= count) {
-    return fail(LK_UNSUPPORTED, "name: %.40s, but this machine has %d CUDA devices", name, count);
+    return fail(LK_BAD_ARGUMENT, "name: %.40s, but the CUDA devices of this machine end with cuda:%d",
+                name, count - 1);
   }
   cudaDeviceProp properties;
   LK_TRY(cuda::check(cudaGetDeviceProperties(&properties, index), "device"));

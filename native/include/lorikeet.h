@@ -111,7 +111,7 @@ typedef struct lk_device_info {
 
 /* Opens a device. name: "cpu", or "cuda:N" for CUDA device N, whose kernels are in liblorikeet_cuda.so
  * beside this library (the environment's LORIKEET_CUDA_LIBRARY may name another file); LK_UNSUPPORTED
- * says why there is none. threads: worker threads of the CPU, 0 for one a processor (1024 at most).
+ * says why there is none, LK_BAD_ARGUMENT that N is beyond the last. threads: worker threads of the CPU, 0 for one a processor (1024 at most).
  * The environment's LORIKEET_ISA (generic, avx2, avx512) asks for a lower instruction set than
  * the processor's best; one it lacks is an error. */
 LK_API lk_status lk_device_open(const char* name, int32_t threads, lk_device** device);

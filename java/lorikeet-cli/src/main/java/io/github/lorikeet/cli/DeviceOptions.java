@@ -2,17 +2,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.DeviceInfo;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
-/** Where to compute. */
+/** Where to compute, and in what. */
 final class DeviceOptions {
   @Option(
       names = "--device",
       paramLabel = "NAME",
       defaultValue = "cpu",
-      description = "Where to compute: ${DEFAULT-VALUE}.")
+      description = "Where to compute: cpu (default), or cuda:N for CUDA device N.")
   private String device;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      defaultValue = "f32",
+      description =
+          "Numbers that layers work on: f32 (default), bf16 or f16. What is trained stays f32.")
+  private String dtype;
 
   @Option(
       names = "--threads",
@@ -23,11 +36,39 @@ final class DeviceOptions {
   private int threads;
 
   Device open() {
-    return Device.open(device, threads);
+    DType type = dtype();
+    Device opened = Device.open(device, threads);
+    DeviceInfo info = opened.info();
+    if (!info.dtypes().contains(type)) {
+      opened.close();
+      throw new IllegalArgumentException(
+          "--dtype " + dtype + ": device " + device + " computes " + names(info));
+    }
+    return opened;
+  }
+
+  /** Of the activations. */
+  DType dtype() {
+    return Stream.of(DType.F32, DType.BF16, DType.F16)
+        .filter(known -> known.toString().equals(dtype))
+        .findFirst()
+        .orElseThrow(
+            () -> new IllegalArgumentException("--dtype " + dtype + ": expected f32, bf16 or f16"));
+  }
+
+  /** What a device computes, such as "f32, bf16". */
+  static String names(DeviceInfo info) {
+    return info.dtypes().stream().map(DType::toString).collect(Collectors.joining(", "));
   }
 
   /** Threads that decode images beside the device's. */
   int loaderThreads() {
     return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+  }
+
+  /** Adds what a result depends on to a run's configuration. */
+  void describe(Map<String, Object> config) {
+    config.put("device", device);
+    config.put("dtype", dtype);
   }
 }

@@ -5,11 +5,10 @@ package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
-import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.DeviceInfo;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -45,12 +44,11 @@ final class InfoCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
-    try (Device device = Device.open("cpu", threads)) {
-      if (json) {
-        out.print(Json.pretty(asMap(device)));
-      } else {
-        print(out, device);
-      }
+    Devices devices = Devices.find(threads);
+    if (json) {
+      out.print(Json.pretty(asMap(devices)));
+    } else {
+      print(out, devices);
     }
     out.flush();
     return 0;
@@ -68,16 +66,19 @@ final class InfoCommand implements Callable<Integer> {
             System.getProperty("os.arch"));
   }
 
-  private static void print(PrintWriter out, Device device) {
-    DeviceInfo info = device.info();
+  private static void print(PrintWriter out, Devices devices) {
     out.println("lorikeet   " + Version.number());
-    out.println("library    " + device.kernels().version());
+    out.println("library    " + devices.libraryVersion());
     out.println("java       " + java() + ", heap up to " + Format.bytes(heap()));
     out.println("system     " + system());
-    out.println("device     " + info.name() + ": " + info.processor());
-    out.println("  kernels  " + info.isa() + " (this processor has: " + sets(info) + ")");
-    out.println("  threads  " + info.threads());
-    out.println("  memory   " + Format.bytes(info.totalMemory()));
+    for (DeviceInfo info : devices.found()) {
+      out.println("device     " + info.name() + ": " + info.processor());
+      out.println("  kernels  " + info.isa() + " (this processor has: " + sets(info) + ")");
+      out.println("  dtypes   " + DeviceOptions.names(info));
+      out.println("  threads  " + info.threads());
+      out.println("  memory   " + Format.bytes(info.totalMemory()));
+    }
+    devices.missing().forEach((name, why) -> out.println("no device  " + name + ": " + why));
   }
 
   private static String sets(DeviceInfo info) {
@@ -88,22 +89,27 @@ final class InfoCommand implements Callable<Integer> {
     return Runtime.getRuntime().maxMemory();
   }
 
-  private static Map<String, Object> asMap(Device opened) {
-    DeviceInfo info = opened.info();
+  private static Map<String, Object> asMap(Devices devices) {
+    Map<String, Object> all = new LinkedHashMap<>();
+    all.put("version", Version.number());
+    all.put("library_version", devices.libraryVersion());
+    all.put("java", java());
+    all.put("heap_bytes", heap());
+    all.put("system", system());
+    all.put("devices", devices.found().stream().map(InfoCommand::asMap).toList());
+    all.put("missing_devices", devices.missing());
+    return all;
+  }
+
+  private static Map<String, Object> asMap(DeviceInfo info) {
     Map<String, Object> device = new LinkedHashMap<>();
     device.put("name", info.name());
     device.put("processor", info.processor());
     device.put("isa", info.isa());
     device.put("supported", info.supported());
+    device.put("dtypes", info.dtypes().stream().map(DType::toString).toList());
     device.put("threads", info.threads());
     device.put("memory_bytes", info.totalMemory());
-    Map<String, Object> all = new LinkedHashMap<>();
-    all.put("version", Version.number());
-    all.put("library_version", opened.kernels().version());
-    all.put("java", java());
-    all.put("heap_bytes", heap());
-    all.put("system", system());
-    all.put("devices", List.of(device));
-    return all;
+    return device;
   }
 }

@@ -208,7 +208,6 @@ final class PretrainCommand implements Callable<Integer> {
       throw new IllegalArgumentException(
           "--batch " + batch + ": the lists have only " + all.size() + " images");
     }
-    OutputFolder folder = OutputFolder.create(out.toAbsolutePath().getParent());
     MaskedAutoencoder model =
         new MaskedAutoencoder(config, options.decoder(), new Initializer(seed));
     try (Interrupt interrupt = new Interrupt();
@@ -221,6 +220,7 @@ final class PretrainCommand implements Callable<Integer> {
                 Preprocess.named(recipe, imageSize),
                 where.loaderThreads(),
                 Integer.MAX_VALUE)) {
+      OutputFolder folder = OutputFolder.create(out.toAbsolutePath().getParent());
       progress.say(pretrainer.plan().toString().stripTrailing());
       String log = out.getFileName() + ".jsonl";
       folder.write(log, "");

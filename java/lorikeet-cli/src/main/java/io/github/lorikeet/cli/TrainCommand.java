@@ -121,6 +121,7 @@ final class TrainCommand implements Callable<Integer> {
     List<String> names = lists.names(labels);
     training.checkBatch(trainImages.size());
     try (ModelFile file = ModelFile.open(weights, null);
+        Device device = where.open();
         Interrupt interrupt = new Interrupt();
         Progress progress = Progress.onStderr()) {
       VisionTransformer model = model(file, labels);
@@ -130,8 +131,7 @@ final class TrainCommand implements Callable<Integer> {
       OutputFolder folder = OutputFolder.create(out);
       folder.write("log.jsonl", "");
       folder.write("config.json", Json.pretty(config(model, labels)));
-      try (Device device = where.open();
-          ImageLoader trainLoader = loader(trainImages, preprocess);
+      try (ImageLoader trainLoader = loader(trainImages, preprocess);
           ImageLoader validationLoader = loader(validationImages, preprocess);
           ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess)) {
         TrainingRun.Result result =
@@ -233,6 +233,7 @@ final class TrainCommand implements Callable<Integer> {
     config.put("recipe", lists.recipe());
     config.put("image_size", model.config().imageSize());
     config.put("heads", model.config().heads());
+    where.describe(config);
     training.describe(config);
     return config;
   }

@@ -89,6 +89,37 @@ class LauncherTest {
   }
 
   @Test
+  void cudaKernelsAreBuiltOnceWhenACudaDeviceIsAskedFor() throws Exception {
+    LauncherSandbox.script(machine.bin().resolve("nvcc"), "");
+    machine.lorikeet("info");
+    machine.lorikeet("train", "--device", "cuda:0");
+    machine.lorikeet("predict", "--device=cuda:1");
+    machine.lorikeet("info");
+    assertThat(machine.mavenCalls()).hasSize(2);
+    assertThat(machine.mavenCalls().getFirst()).endsWith("-Dnative.cuda=OFF");
+    assertThat(machine.mavenCalls().getLast()).endsWith("-Dnative.cuda=AUTO");
+  }
+
+  @Test
+  void withoutNvccItSaysSoAndBuildsTheRest() throws Exception {
+    assumeTrue(!Files.exists(Path.of("/usr/local/cuda/bin/nvcc")), "this machine has an nvcc");
+    Result result = machine.lorikeet("train", "--device", "cuda:0");
+    assertThat(result.err()).startsWith("lorikeet: no nvcc on the PATH");
+    assertThat(result.exitCode()).isZero();
+    assertThat(machine.mavenCalls()).hasSize(1);
+    assertThat(machine.mavenCalls().getFirst()).endsWith("-Dnative.cuda=OFF");
+  }
+
+  @Test
+  void theEnvironmentSaysWhetherCudaKernelsAreBuilt() throws Exception {
+    machine.environment.put("LORIKEET_CUDA", "ON");
+    machine.lorikeet("info");
+    machine.environment.put("LORIKEET_CUDA", "OFF");
+    machine.lorikeet("train", "--device", "cuda:0");
+    assertThat(machine.mavenCalls()).singleElement().asString().endsWith("-Dnative.cuda=ON");
+  }
+
+  @Test
   void aFailedBuildSaysWhyAndWhereAndIsTriedAgain() throws Exception {
     machine.environment.put("MAVEN_FAILS", "yes");
     Result failed = machine.lorikeet("info");

@@ -97,7 +97,8 @@ class MainTest {
     Result result = lorikeet("info", "--threads", "1");
     assertThat(result.exitCode()).isZero();
     assertThat(result.out())
-        .contains("library    ", "device     cpu: ", "kernels  ", "threads  1\n");
+        .contains("library    ", "device     cpu: ", "kernels  ", "threads  1\n", "dtypes   f32\n")
+        .containsPattern("\ndevice     cuda:0: |\nno device  cuda:0: .*CUDA|cuda");
   }
 
   @Test
@@ -110,7 +111,9 @@ class MainTest {
         }
       }
     }
-    assertThat(fields).contains("version", "java", "devices", "isa", "threads", "memory_bytes");
+    assertThat(fields)
+        .contains("version", "java", "devices", "isa", "dtypes", "threads", "memory_bytes")
+        .contains("missing_devices");
   }
 
   @Test

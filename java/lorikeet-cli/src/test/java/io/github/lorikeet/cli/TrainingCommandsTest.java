@@ -212,6 +212,14 @@ class TrainingCommandsTest {
   }
 
   @Test
+  void aDeviceThatIsNotThereFailsWithOneLine() {
+    failed(train("--device", "abacus"), "no device \"abacus\", expected cpu or cuda:N");
+    failed(train("--device", "cuda:1000"), "device_open: ");
+    isWrong(train("--dtype", "f64"), "--dtype f64: expected f32, bf16 or f16");
+    isWrong(train("--dtype", "bf16"), "--dtype bf16: device cpu computes f32");
+  }
+
+  @Test
   void badFilesFailWithOneLineThatNamesThem() throws IOException {
     Path nowhere = folder.resolve("nowhere");
     failed(train("--weights", nowhere), "nowhere", "no such file");

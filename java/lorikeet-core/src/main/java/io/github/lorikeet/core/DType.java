@@ -3,6 +3,8 @@
 
 package io.github.lorikeet.core;
 
+import java.util.Locale;
+
 /** Element types of tensors, with the codes and sizes of {@code lk_dtype}. */
 public enum DType {
   F32(0, 4),
@@ -27,5 +29,11 @@ public enum DType {
   /** Bytes of one element. */
   public int bytes() {
     return bytes;
+  }
+
+  /** Such as {@code f32}. */
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
   }
 }

@@ -33,13 +33,14 @@ public final class Device implements AutoCloseable {
   /**
    * Opens a device.
    *
-   * @param name {@code cpu}
+   * @param name {@code cpu}, or {@code cuda:N} for CUDA device N
    * @param threads worker threads, 0 for one a processor
    * @throws LorikeetException when there is no such device, or the native library does not load
    */
   public static Device open(String name, int threads) {
     try {
       NativeLibrary.load();
+      NativeLibrary.providePlugin(name.split(":", 2)[0]);
     } catch (UnsatisfiedLinkError e) {
       throw new LorikeetException(Status.UNSUPPORTED, e.getMessage(), e);
     }

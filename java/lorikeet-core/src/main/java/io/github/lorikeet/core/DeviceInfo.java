@@ -5,10 +5,10 @@ package io.github.lorikeet.core;
 
 import io.github.lorikeet.core.ffi.lk_device_info;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.Collectors;
 
 /**
  * What a device is.
@@ -43,8 +43,8 @@ public record DeviceInfo(
 
   /** Bit {@code 1 << code} for each type. */
   private static Set<DType> dtypes(int bits) {
-    return Arrays.stream(DType.values())
-        .filter(type -> (bits >> type.code() & 1) != 0)
-        .collect(Collectors.toUnmodifiableSet());
+    Set<DType> types = EnumSet.allOf(DType.class);
+    types.removeIf(type -> (bits >> type.code() & 1) == 0);
+    return Collections.unmodifiableSet(types);
   }
 }

@@ -8,7 +8,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.Locale;
 
 /**
  * A tensor in host memory: contiguous, row-major, little-endian elements. The memory is a mapped
@@ -176,6 +175,6 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
   }
 
   private static String shape(DType type, long[] sizes) {
-    return type.name().toLowerCase(Locale.ROOT) + " " + Arrays.toString(sizes);
+    return type + " " + Arrays.toString(sizes);
   }
 }

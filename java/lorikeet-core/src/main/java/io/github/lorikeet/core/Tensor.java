@@ -8,7 +8,6 @@ import io.github.lorikeet.core.ffi.lk_tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.Objects;
 
 /**
@@ -200,7 +199,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Such as {@code f32 [2, 3]}, with the strides where they are not contiguous. */
   public String shape() {
-    String text = name(type) + " " + Arrays.toString(sizes);
+    String text = type + " " + Arrays.toString(sizes);
     return contiguous ? text : text + " strides " + Arrays.toString(strides);
   }
 
@@ -330,7 +329,7 @@ public final class Tensor implements AutoCloseable {
 
   private void checkType(DType expected, String host) {
     if (type != expected) {
-      throw new IllegalArgumentException(shape() + " as " + host + ", expected " + name(expected));
+      throw new IllegalArgumentException(shape() + " as " + host + ", expected " + expected);
     }
   }
 
@@ -349,10 +348,6 @@ public final class Tensor implements AutoCloseable {
       throw new IllegalArgumentException(
           "%s has %d bytes, the host memory %d".formatted(shape(), bytes(), host.byteSize()));
     }
-  }
-
-  private static String name(DType type) {
-    return type.name().toLowerCase(Locale.ROOT);
   }
 
   private static long[] contiguous(long[] sizes) {
@@ -401,7 +396,7 @@ public final class Tensor implements AutoCloseable {
       return elements;
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
-          name(type) + " " + Arrays.toString(sizes) + " is larger than any memory", e);
+          type + " " + Arrays.toString(sizes) + " is larger than any memory", e);
     }
   }
 }

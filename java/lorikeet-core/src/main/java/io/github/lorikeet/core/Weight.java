@@ -7,7 +7,6 @@ import io.github.lorikeet.core.ffi.Lorikeet;
 import io.github.lorikeet.core.ffi.lk_weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Locale;
 
 /**
  * The matrix W [n, k] of y = x Wᵀ: {@code lk_weight}. {@link Kernels#weightPrepare} points it to a
@@ -106,6 +105,6 @@ public final class Weight {
 
   @Override
   public String toString() {
-    return "weight " + type.name().toLowerCase(Locale.ROOT) + " [" + n() + ", " + k() + "]";
+    return "weight " + type + " [" + n() + ", " + k() + "]";
   }
 }

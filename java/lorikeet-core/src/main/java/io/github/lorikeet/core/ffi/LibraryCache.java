@@ -16,8 +16,9 @@ import java.util.function.Function;
 
 /**
  * The user's folder of native libraries copied out of jars: {@code $XDG_CACHE_HOME/lorikeet} or
- * {@code ~/.cache/lorikeet}; a fresh private folder where that cannot be written. Files are named
- * by the hash of their content, so processes and releases share the folder without locks.
+ * {@code ~/.cache/lorikeet}; a fresh private folder where that cannot be written. A library lies in
+ * a folder named by the hash of its content, so processes and releases share the cache without
+ * locks; its plug-ins lie beside it, where it looks for them.
  */
 final class LibraryCache {
   private final Function<String, String> properties;
@@ -31,15 +32,25 @@ final class LibraryCache {
   /** Returns a file with this content, written now or found with exactly this content. */
   Path copy(byte[] content, String name) throws IOException {
     try {
-      return copyTo(Files.createDirectories(folder()), content, name);
+      Path folder = folder().resolve(hash(content).substring(0, 32));
+      return write(content, Files.createDirectories(folder).resolve(name));
     } catch (IOException e) {
       Path folder = Files.createTempDirectory("lorikeet");
-      Path file = copyTo(folder, content, name);
+      Path file = folder.resolve(name);
       // Deleted in the reverse of this order.
       folder.toFile().deleteOnExit();
       file.toFile().deleteOnExit();
-      return file;
+      return write(content, file);
     }
+  }
+
+  /** The same, in the folder of a library that was copied before. */
+  Path copyBeside(Path library, byte[] content, String name) throws IOException {
+    Path file = library.resolveSibling(name);
+    if (!library.startsWith(folder())) {
+      file.toFile().deleteOnExit();
+    }
+    return write(content, file);
   }
 
   private Path folder() {
@@ -49,13 +60,12 @@ final class LibraryCache {
         : Path.of(properties.apply("user.home"), ".cache", "lorikeet");
   }
 
-  private static Path copyTo(Path folder, byte[] content, String name) throws IOException {
-    Path file = folder.resolve(hash(content).substring(0, 32) + "-" + name);
+  private static Path write(byte[] content, Path file) throws IOException {
     if (Files.exists(file) && Arrays.equals(Files.readAllBytes(file), content)) {
       return file;
     }
     // Another process sees the whole file or none, and one that has the old file mapped keeps it.
-    Path fresh = Files.createTempFile(folder, name, null);
+    Path fresh = Files.createTempFile(file.getParent(), file.getFileName().toString(), null);
     try {
       Files.write(fresh, content);
       return Files.move(

@@ -32,6 +32,9 @@ import java.util.stream.Stream;
  *
  * <p>A place that was asked for (the first two) and fails is the last one tried: another library
  * than the one named would only confuse.
+ *
+ * <p>The library looks for its plug-ins, such as {@code liblorikeet_cuda}, beside itself. One that
+ * came out of a jar gets them copied there from the same jar when first asked for.
  */
 public final class NativeLibrary {
   static final String PROPERTY = "lorikeet.library";
@@ -39,13 +42,17 @@ public final class NativeLibrary {
   private static final String NAME = "lorikeet";
   private static final String ADVICE = "use a library of the same release";
 
-  private static boolean loaded;
+  /** Null before the library is loaded. */
+  private static NativeLibrary loaded;
 
   private final Function<String, String> properties;
   private final Map<String, String> environment;
   private final Function<String, URL> resources;
   private final Consumer<Path> loader;
   private final List<String> tried = new ArrayList<>();
+
+  /** The library's copy outside its jar; null where it was loaded from elsewhere. */
+  private Path copy;
 
   NativeLibrary(
       Function<String, String> properties,
@@ -64,22 +71,32 @@ public final class NativeLibrary {
    * @throws UnsatisfiedLinkError with every place tried and why it did not serve
    */
   public static synchronized void load() {
-    if (loaded) {
+    if (loaded != null) {
       return;
     }
     // Not Class.getResource, which sees only the jar of its own module.
     ClassLoader classes = NativeLibrary.class.getClassLoader();
-    String place =
+    NativeLibrary search =
         new NativeLibrary(
-                System::getProperty, System.getenv(), classes::getResource, NativeLibrary::load)
-            .find();
+            System::getProperty, System.getenv(), classes::getResource, NativeLibrary::load);
+    String place = search.find();
     SymbolLookup library = SymbolLookup.loaderLookup();
     // A library of another version lacks functions too: its version says more.
     if (library.find("lk_abi_version").isPresent()) {
       checkVersion(place, Lorikeet.lk_abi_version());
     }
     checkFunctions(place, library);
-    loaded = true;
+    loaded = search;
+  }
+
+  /**
+   * Sees to it that the loaded library finds its plug-in for a kind of devices, such as cuda, if
+   * there is one.
+   *
+   * @throws UnsatisfiedLinkError when it cannot be copied out of its jar
+   */
+  public static synchronized void providePlugin(String kind) {
+    loaded.copyPlugin(kind);
   }
 
   static void load(Path file) {
@@ -127,7 +144,7 @@ public final class NativeLibrary {
   }
 
   private String tryResource() {
-    String resource = "META-INF/native/" + platform(properties) + "/" + System.mapLibraryName(NAME);
+    String resource = resource(NAME);
     String place = "class path " + resource;
     URL url = resources.apply(resource);
     if (url == null) {
@@ -135,17 +152,45 @@ public final class NativeLibrary {
       return null;
     }
     try {
-      return tryFile(place, url.getProtocol().equals("file") ? Path.of(url.toURI()) : copy(url));
+      if (url.getProtocol().equals("file")) {
+        return tryFile(place, Path.of(url.toURI()));
+      }
+      Path file = cache().copy(read(url), System.mapLibraryName(NAME));
+      String found = tryFile(place, file);
+      copy = found == null ? null : file;
+      return found;
     } catch (IOException | URISyntaxException e) {
       tried.add(place + ": could not be copied to a file: " + e);
       return null;
     }
   }
 
-  private Path copy(URL url) throws IOException {
+  /** Does nothing for a library that was not copied itself: what belongs to it is beside it. */
+  void copyPlugin(String kind) {
+    String name = NAME + "_" + kind;
+    URL url = copy == null ? null : resources.apply(resource(name));
+    if (url == null) {
+      return;
+    }
+    try {
+      cache().copyBeside(copy, read(url), System.mapLibraryName(name));
+    } catch (IOException e) {
+      throw new UnsatisfiedLinkError(
+          "class path " + resource(name) + ": could not be copied to a file: " + e);
+    }
+  }
+
+  private String resource(String library) {
+    return "META-INF/native/" + platform(properties) + "/" + System.mapLibraryName(library);
+  }
+
+  private LibraryCache cache() {
+    return new LibraryCache(properties, environment);
+  }
+
+  private static byte[] read(URL url) throws IOException {
     try (InputStream content = url.openStream()) {
-      return new LibraryCache(properties, environment)
-          .copy(content.readAllBytes(), System.mapLibraryName(NAME));
+      return content.readAllBytes();
     }
   }
 

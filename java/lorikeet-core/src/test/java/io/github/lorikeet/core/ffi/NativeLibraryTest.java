@@ -25,11 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class NativeLibraryTest {
-  private static final String RESOURCE =
-      "META-INF/native/"
-          + NativeLibrary.platform(System::getProperty)
-          + "/"
-          + System.mapLibraryName("lorikeet");
+  private static final String RESOURCE = resource("lorikeet");
 
   @TempDir private Path folder;
   private final Map<String, String> properties = new HashMap<>();
@@ -52,13 +48,24 @@ class NativeLibraryTest {
     return new NativeLibrary(properties::get, environment, resources::get, loaded::add);
   }
 
+  private static String resource(String library) {
+    return "META-INF/native/"
+        + NativeLibrary.platform(System::getProperty)
+        + "/"
+        + System.mapLibraryName(library);
+  }
+
   private URL jarWith(Path content) throws IOException {
-    Path jar = folder.resolve("natives.jar");
+    return jarWith(RESOURCE, content);
+  }
+
+  private URL jarWith(String resource, Path content) throws IOException {
+    Path jar = folder.resolve(Path.of(resource).getFileName() + ".jar");
     try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar))) {
-      out.putNextEntry(new JarEntry(RESOURCE));
+      out.putNextEntry(new JarEntry(resource));
       Files.copy(content, out);
     }
-    return URI.create("jar:" + jar.toUri() + "!/" + RESOURCE).toURL();
+    return URI.create("jar:" + jar.toUri() + "!/" + resource).toURL();
   }
 
   @Test
@@ -128,13 +135,44 @@ class NativeLibraryTest {
     resources.put(RESOURCE, jarWith(library));
     search().find();
     Path copy = loaded.getFirst();
-    assertThat(copy.getParent()).isEqualTo(folder.resolve("home/.cache/lorikeet"));
-    assertThat(copy).hasSameBinaryContentAs(library);
+    assertThat(copy.getParent().getParent()).isEqualTo(folder.resolve("home/.cache/lorikeet"));
+    assertThat(copy).hasFileName("liblorikeet.so").hasSameBinaryContentAs(library);
     Object first = Files.readAttributes(copy, "unix:ino").get("ino");
     search().find();
     assertThat(loaded).containsExactly(copy, copy);
     assertThat(copy.getParent().toFile().list()).containsExactly(copy.getFileName().toString());
     assertThat(Files.readAttributes(copy, "unix:ino").get("ino")).isEqualTo(first);
+  }
+
+  @Test
+  void aPluginInAJarIsCopiedBesideTheLibrarysCopy() throws IOException {
+    Path plugin = Files.writeString(folder.resolve("plugin.so"), "a plug-in");
+    resources.put(RESOURCE, jarWith(library));
+    NativeLibrary search = search();
+    search.find();
+    search.copyPlugin("cuda");
+    Path copy = loaded.getFirst().resolveSibling("liblorikeet_cuda.so");
+    assertThat(copy).as("of a jar without one").doesNotExist();
+    resources.put(resource("lorikeet_cuda"), jarWith(resource("lorikeet_cuda"), plugin));
+    search.copyPlugin("cuda");
+    assertThat(copy).hasSameBinaryContentAs(plugin);
+  }
+
+  @Test
+  void aPluginBesideAFileIsLeftThere() throws IOException {
+    resources.put(RESOURCE, library.toUri().toURL());
+    resources.put(resource("lorikeet_cuda"), library.toUri().toURL());
+    NativeLibrary search = search();
+    search.find();
+    search.copyPlugin("cuda");
+    assertThat(folder.resolve("home")).doesNotExist();
+  }
+
+  @Test
+  void noJarGetsTheLibraryOfTheExecutor() {
+    ClassLoader classes = getClass().getClassLoader();
+    assertThat(classes.getResource(RESOURCE)).isNotNull();
+    assertThat(classes.getResource(resource("lorikeet_simt"))).isNull();
   }
 
   @Test
@@ -154,6 +192,9 @@ class NativeLibraryTest {
     Path copy = cache.copy(new byte[] {1, 2, 3}, "x.so");
     assertThat(copy).hasBinaryContent(new byte[] {1, 2, 3});
     assertThat(Files.getPosixFilePermissions(copy.getParent())).hasSize(3);
+    Path plugin = cache.copyBeside(copy, new byte[] {4}, "y.so");
+    assertThat(plugin).hasBinaryContent(new byte[] {4}).hasParent(copy.getParent());
+    Files.delete(plugin);
     Files.delete(copy);
     Files.delete(copy.getParent());
   }
