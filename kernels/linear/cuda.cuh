@@ -121,6 +121,18 @@ struct ScaledChunks {
   }
 };
 
+// Rows as an operand of product_chunks, stored along l.
+template <class T>
+struct RowChunks {
+  static constexpr bool kAlongL = true;
+  Rows<const T> rows;
+
+  LK_DEVICE Pack<T, kChunk> chunk(int64_t i, int64_t l, int64_t count, int64_t l_end) const {
+    if (i >= count || l >= l_end) return {};
+    return load(rows.at(i, l).template as<const Pack<T, kChunk>>());
+  }
+};
+
 // The tiles of products on tensor cores: the large one where it gives enough blocks.
 using LargeTile = TileShape<128, 128, 64, 32>;
 using SmallTile = TileShape<64, 64, 32, 32>;
