@@ -174,6 +174,13 @@ std::vector<int32_t> formats(lk_device* device, const Layer& layer) {
   return {kFormats[layer.layout.offset % 2]};
 }
 
+// A simulated device runs the larger shapes in one layout, and the largest not at all.
+bool is_left_out(lk_device* device, const Layer& layer) {
+  const int64_t work = layer.shape.m * layer.shape.n * layer.shape.k;
+  const bool odd = layer.layout.offset != 0 || layer.layout.row_padding != 0;
+  return is_simulated(device) && work > (odd ? 200000 : 5000000);
+}
+
 template <class Body>
 void on_each_shape(const Body& body) {
   for (const Shape& shape : kShapes) {
@@ -206,7 +213,7 @@ TEST_CASE("linear: forward is right, plain and packed alike") {
       const ForwardResult oracle = oracle_forward<double>(layer, whole);
       const ForwardResult plain = oracle_forward<float>(layer, whole);
       on_each_device(layer.layout.dtype, [&](lk_device* device) {
-        if (is_too_large(device, layer.shape.m * layer.shape.n)) return;
+        if (is_left_out(device, layer)) return;
         for (int32_t format : formats(device, layer)) {
           CAPTURE(format);
           CAPTURE(whole);
@@ -230,7 +237,7 @@ TEST_CASE("linear: backward is right, plain and packed alike") {
       CAPTURE(options.x_pre_activation);
       CAPTURE(options.flags);
       on_each_device(layer.layout.dtype, [&](lk_device* device) {
-        if (is_too_large(device, layer.shape.m * layer.shape.n)) return;
+        if (is_left_out(device, layer)) return;
         for (int32_t format : formats(device, layer)) {
           CAPTURE(format);
           const BackwardResult result = run_backward(device, layer, format, options);
@@ -261,6 +268,27 @@ TEST_CASE("linear: large layers in 16 bits") {
       check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
       check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
     }
+  });
+}
+
+TEST_CASE("linear: no bank conflicts, and no more matrix instructions than the tiles need") {
+  const Shape shape = {130, 72, 96};
+  const Layer layer(shape, {0, 0, LK_BF16});
+  on_each_device(LK_BF16, [&](lk_device* device) {
+    if (!is_simulated(device)) return;
+    auto counters = count_kernels(device, [&] {
+      run_forward(device, layer, LK_WEIGHT_PLAIN, true);
+      run_backward(device, layer, LK_WEIGHT_PLAIN, kOptions[0]);
+      run_backward(device, layer, LK_WEIGHT_PLAIN, kOptions[1]);
+    });
+    for (const auto& [kernel, counts] : counters) {
+      CAPTURE(kernel);
+      CHECK(counts.load_matrix_conflicts == 0);
+    }
+    // Tiles of 64 x 64 in steps of 16, each 4 x 8 instructions of 16 x 8.
+    const auto tiles = [](int64_t size) { return (size + 63) / 64; };
+    CHECK(counters["linear_forward"].mma == tiles(shape.m) * tiles(shape.n) * shape.k / 16 * 32);
+    CHECK(counters["linear_d_weight_scaled"].load_matrix > 0);
   });
 }
 
