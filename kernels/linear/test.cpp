@@ -17,7 +17,7 @@ struct Shape {
 // weights, several chunks.
 const Shape kShapes[] = {{1, 1, 1},     {1, 14, 768},   {2, 33, 17}, {13, 131, 64},
                          {53, 97, 31},  {197, 37, 129}, {64, 96, 48}, {300, 61, 70},
-                         {5, 2000, 700}};
+                         {5, 2000, 700}, {270, 20, 24}};
 
 // Everything a layer reads, on the host.
 struct Layer {
@@ -246,6 +246,25 @@ TEST_CASE("linear: backward is right, plain and packed alike") {
           check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
         }
       });
+    }
+  });
+}
+
+TEST_CASE("linear: one operand off its alignment, the others aligned") {
+  const Layout aligned = {0, 0, LK_BF16}, off = {1, 0, LK_BF16};
+  Layer layer({20, 24, 40}, aligned), odd_w = layer, odd_x = layer, odd_dy = layer;
+  odd_w.w = Array({24, 40}, off).randomize(2);
+  odd_x.x = Array({20, 40}, off).randomize(1);
+  odd_dy.dy = Array({20, 24}, off).randomize(6);
+  on_each_device(LK_BF16, [&](lk_device* device) {
+    for (const Layer& odd : {odd_w, odd_x, odd_dy}) {
+      check_right("y", run_forward(device, odd, LK_WEIGHT_PLAIN, true).y,
+                  oracle_forward<double>(odd, true).y, oracle_forward<float>(odd, true).y);
+      const BackwardResult result = run_backward(device, odd, LK_WEIGHT_PLAIN, kOptions[0]);
+      const BackwardResult oracle = oracle_backward<double>(odd, kOptions[0]);
+      const BackwardResult plain = plain_backward(odd, kOptions[0]);
+      check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
+      check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
     }
   });
 }

@@ -233,16 +233,24 @@ View Array::view() {
   return view;
 }
 
+// A simulated device reports every access beyond its blocks, reads too: there the block ends with the
+// array.
+size_t Array::elements_on(lk_device* device) const {
+  if (size() == 0 || !is_simulated(device)) return storage_.size();
+  return static_cast<size_t>(storage_index(size() - 1) + 1);
+}
+
 const lk_tensor* Array::on(lk_device* device) {
   release();
   device_ = device;
   round();
   const int64_t element = dtype_bytes(layout_.dtype);
-  LK_REQUIRE_OK(lk_allocate(device, storage_.size() * element, &block_));
+  const size_t count = elements_on(device);
+  LK_REQUIRE_OK(lk_allocate(device, count * element, &block_));
   if (layout_.dtype == LK_F32) {
-    LK_REQUIRE_OK(lk_upload(device, block_, storage_.data(), storage_.size() * 4));
+    LK_REQUIRE_OK(lk_upload(device, block_, storage_.data(), count * 4));
   } else {
-    std::vector<uint16_t> codes(storage_.size());
+    std::vector<uint16_t> codes(count);
     for (size_t i = 0; i < codes.size(); ++i) codes[i] = float_to_half(storage_[i], layout_.dtype);
     LK_REQUIRE_OK(lk_upload(device, block_, codes.data(), codes.size() * 2));
   }
@@ -258,10 +266,11 @@ const lk_tensor* Array::on(lk_device* device) {
 
 void Array::fetch() {
   REQUIRE(block_ != nullptr);
+  const size_t count = elements_on(device_);
   if (layout_.dtype == LK_F32) {
-    LK_REQUIRE_OK(lk_download(device_, storage_.data(), block_, storage_.size() * 4));
+    LK_REQUIRE_OK(lk_download(device_, storage_.data(), block_, count * 4));
   } else {
-    std::vector<uint16_t> codes(storage_.size());
+    std::vector<uint16_t> codes(count);
     LK_REQUIRE_OK(lk_download(device_, codes.data(), block_, codes.size() * 2));
     for (size_t i = 0; i < codes.size(); ++i) storage_[i] = half_to_float(codes[i], layout_.dtype);
   }

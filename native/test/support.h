@@ -113,6 +113,7 @@ class Array {
 
  private:
   int64_t storage_index(int64_t index) const;
+  size_t elements_on(lk_device* device) const;
   void release();
 
   std::vector<int64_t> sizes_;
