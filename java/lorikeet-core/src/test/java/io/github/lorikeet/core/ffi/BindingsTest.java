@@ -51,7 +51,7 @@ class BindingsTest {
       ours.put("LK_" + status, status.code());
     }
     for (DType type : DType.values()) {
-      ours.put("LK_" + type, type.code());
+      ours.put("LK_" + type.name(), type.code());
     }
     for (Activation activation : Activation.values()) {
       ours.put("LK_ACTIVATION_" + activation, activation.code());
