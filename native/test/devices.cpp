@@ -114,6 +114,16 @@ bool is_simulated(lk_device* device) {
   return std::string(describe(device).name).rfind("simt", 0) == 0;
 }
 
+bool is_too_large(lk_device* device, int64_t elements) {
+  constexpr int64_t kSimulatedElements = 20000;
+  return elements > kSimulatedElements && is_simulated(device);
+}
+bool is_too_large(int64_t elements) {
+  return std::all_of(opened.begin(), opened.end(), [&](const Opened& entry) {
+    return is_too_large(entry.device, elements);
+  });
+}
+
 std::map<std::string, simt::Counters> count_kernels(lk_device* device,
                                                     const std::function<void()>& body) {
   // The library that opened the device is loaded already.
@@ -137,7 +147,7 @@ std::map<std::string, simt::Counters> count_kernels(lk_device* device,
 }
 
 const std::vector<Layout>& layouts() {
-  static const std::vector<Layout> list = {{0, 0}, {1, 0}, {0, 5}, {3, 16}};
+  static const std::vector<Layout> list = {{0, 0}, {0, 16}, {0, 5}, {3, 16}};
   return list;
 }
 

@@ -52,13 +52,12 @@ std::vector<int32_t> activation_dtypes();
 void on_each_device(const std::function<void(lk_device*)>& body);
 void on_each_device(int32_t dtype, const std::function<void(lk_device*)>& body);
 
-// The executor runs this device's kernels, thousands of times slower than a processor runs its own:
-// tests leave shapes beyond kSimulatedElements to smaller ones that are cut the same way.
+// Whether the executor runs this device's kernels.
 bool is_simulated(lk_device* device);
-constexpr int64_t kSimulatedElements = 20000;
-inline bool is_too_large(lk_device* device, int64_t elements) {
-  return elements > kSimulatedElements && is_simulated(device);
-}
+// The executor is a thousand times slower than a processor: tests leave shapes of this many elements
+// to smaller ones that the kernels cut the same way, on this device or because there is no other.
+bool is_too_large(lk_device* device, int64_t elements);
+bool is_too_large(int64_t elements);
 
 // What the kernels of a simulated device did while body ran, by the kernel's name.
 std::map<std::string, simt::Counters> count_kernels(lk_device* device,
@@ -74,7 +73,8 @@ struct Layout {
   // The same for what is f32 beside activations of any dtype.
   Layout f32() const { return {offset, row_padding, LK_F32}; }
 };
-// Layouts every operation on rows must take: plain, misaligned, padded rows, both.
+// Layouts every operation on rows must take: plain, rows padded by a whole number of vectors, by an
+// odd number, and such vectors off their alignment.
 const std::vector<Layout>& layouts();
 // Those in every dtype of activations that an open device computes.
 std::vector<Layout> activation_layouts();

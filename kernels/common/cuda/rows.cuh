@@ -37,7 +37,7 @@ constexpr int kChunkBytes = 16;
 template <class T>
 constexpr int kChunkElements = kChunkBytes / static_cast<int>(sizeof(T));
 
-inline bool is_chunk_aligned(const void* data) {
+__host__ __device__ inline bool is_chunk_aligned(const void* data) {
   return reinterpret_cast<uintptr_t>(data) % kChunkBytes == 0;
 }
 

@@ -25,6 +25,13 @@
 
 #define LK_DEVICE __device__ __forceinline__
 
+// Of a large kernel parameter, const: read where it was passed, even at an index, and never copied.
+#if LK_SIMT
+#define LK_IN_PLACE
+#else
+#define LK_IN_PLACE __grid_constant__
+#endif
+
 namespace lk::cuda {
 constexpr int kWarp = 32;
 }  // namespace lk::cuda

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "common/cuda/reduce.cuh"
-#include "common/cuda/rows.cuh"
 
 namespace lk::cuda {
 
@@ -60,28 +59,29 @@ struct BlockTeam {
   }
 };
 
-// A row as its team sees it. piece(step, j): what over() hands out.
-template <class T, class Team>
+// A row as its team sees it: read(j) gives the kElements from column j on, Floats.
+template <class Team, class Read>
 class TeamRow {
  public:
-  static constexpr int kElements = Team::kElements;
+  using Piece = Floats<Team::kElements>;
 
-  LK_DEVICE TeamRow(const Team& team, Global<const T> row, int64_t k) : row_(row) {
+  LK_DEVICE TeamRow(const Team& team, int64_t k, const Read& read) : read_(read) {
     if constexpr (Team::kKeeps) {
-      team.over(k, [&](int step, int64_t j) { kept_[step] = load_floats<kElements>(row + j); });
+      team.over(k, [&](int step, int64_t j) { kept_[step] = read(j); });
     }
   }
-  LK_DEVICE Floats<kElements> piece(int step, int64_t j) const {
+  // What over() hands out step and j of.
+  LK_DEVICE Piece piece(int step, int64_t j) const {
     if constexpr (Team::kKeeps) {
       return kept_[step];
     } else {
-      return load_floats<kElements>(row_ + j);
+      return read_(j);
     }
   }
 
  private:
-  Global<const T> row_;
-  Floats<kElements> kept_[Team::kSteps];
+  Read read_;
+  Piece kept_[Team::kSteps];
 };
 
 // The sum over a row of k of all that term(step, j) makes of a piece, Floats<kElements>.

@@ -57,6 +57,18 @@ LK_DEVICE float shuffle_xor(float value, int mask LK_AND_SITE) {
 #endif
 }
 
+LK_DEVICE double shuffle_xor(double value, int mask LK_AND_SITE) {
+#if LK_SIMT
+  uint32_t halves[2];
+  std::memcpy(halves, &value, 8);
+  for (uint32_t& half : halves) half = simt::shuffle(half, lane_of_warp() ^ mask, site);
+  std::memcpy(&value, halves, 8);
+  return value;
+#else
+  return __shfl_xor_sync(0xFFFFFFFFu, value, mask);
+#endif
+}
+
 LK_DEVICE uint32_t ballot(bool vote LK_AND_SITE) {
 #if LK_SIMT
   return simt::ballot(vote, site);
@@ -65,10 +77,19 @@ LK_DEVICE uint32_t ballot(bool vote LK_AND_SITE) {
 #endif
 }
 
+// The number of the lowest bit set; mask is not 0.
+LK_DEVICE int lowest_bit(uint32_t mask) {
+#if LK_SIMT
+  return __builtin_ctz(mask);
+#else
+  return __ffs(static_cast<int>(mask)) - 1;
+#endif
+}
+
 // Over groups of kLanes neighbouring lanes, in the fixed order of a butterfly: every lane gets the
 // same bits.
-template <int kLanes = kWarp>
-LK_DEVICE float sum_of_lanes(float value) {
+template <int kLanes = kWarp, class Number>
+LK_DEVICE Number sum_of_lanes(Number value) {
 #pragma unroll
   for (int mask = kLanes / 2; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
   return value;
