@@ -70,7 +70,7 @@ struct Cut {
   int64_t stride;  // of a share's two halves, elements
 
   explicit Cut(const Backward& call) {
-    constexpr int64_t kMinRows = 16, kMaxBlocks = 512, kTogether = 4, kAligned = 16;
+    constexpr int64_t kMinRows = 16, kMaxBlocks = 400, kTogether = 4, kAligned = 16;
     const int64_t fewest = ceil_divide(call.dy.rows, kMaxBlocks);
     rows = fewest > kMinRows ? ceil_divide(fewest, kTogether) * kTogether : kMinRows;
     blocks = ceil_divide(call.dy.rows, rows);

@@ -12,14 +12,15 @@ namespace {
 struct Shape {
   int64_t batch, tokens, k, first_token;
 };
-const Shape kShapes[] = {{1, 1, 1, 0},    {1, 2, 5, 1},      {3, 7, 31, 6},
-                         {5, 65, 192, 1}, {2, 197, 768, 1},  {3, 50, 277, 0},
-                         {1, 785, 129, 1}};
+const Shape kShapes[] = {{1, 1, 1, 0},     {1, 2, 5, 1},     {3, 7, 31, 6},   {2, 5, 264, 1},
+                         {1, 197, 64, 1},  {2, 257, 33, 0},  {5, 65, 192, 1}, {2, 197, 768, 1},
+                         {3, 50, 277, 0},  {1, 785, 129, 1}};
 
 }  // namespace
 
 TEST_CASE("pool: forward and backward are right") {
   for (const Shape& s : kShapes) {
+    if (is_too_large(s.batch * s.tokens * s.k)) continue;
     for (const Layout& layout : activation_layouts()) {
       CAPTURE(s.batch);
       CAPTURE(s.tokens);
@@ -32,14 +33,13 @@ TEST_CASE("pool: forward and backward are right") {
       Array d_x_oracle(x.sizes()), d_x_plain(x.sizes());
       pool::reference_backward<double>({dy.matrix(), s.first_token, d_x_oracle.view()});
       pool::reference_backward<float>({dy.matrix(), s.first_token, d_x_plain.view()});
-      Array first_y;
+      SameBits bits;
       on_each_device(layout.dtype, [&](lk_device* device) {
         Array y({s.batch, s.k}, layout.f32());
         LK_REQUIRE_OK(lk_mean_pool_forward(device, x.on(device), s.first_token, y.on(device)));
         y.fetch();
         check_right("y", y, y_oracle, y_plain);
-        if (first_y.sizes().empty()) first_y = y;
-        check_same_bits("y between devices", y, first_y);
+        bits.check("y between devices", device, y);
         Array d_x = Array(x.sizes(), layout).fill(NAN);
         LK_REQUIRE_OK(lk_mean_pool_backward(device, dy.on(device), s.first_token, d_x.on(device)));
         d_x.fetch();

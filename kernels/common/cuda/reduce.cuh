@@ -4,8 +4,7 @@
 // Sums over a block and down columns, always in the same order.
 #pragma once
 
-#include "common/cuda/launch.cuh"
-#include "common/cuda/number.cuh"
+#include "common/cuda/rows.cuh"
 #include "common/cuda/warp.cuh"
 
 namespace lk::cuda {
@@ -23,6 +22,33 @@ LK_DEVICE Number sum_of_block(Number value, Shared<Number> scratch) {
   return sum;
 }
 
+// What the first warp of a block of kWarps gets: its lanes' sums over rows 0 .. rows - 1 of row(i),
+// Floats<N>, the lane's own columns of row i. Warps take rows in turn, and their sums are added in
+// the order of the warps: the order follows from the rows alone.
+// scratch: 32 N floats a warp. One barrier, between the warps' sums and the first warp's.
+template <int N, int kWarps, class Row>
+LK_DEVICE Floats<N> sum_over_rows(int64_t rows, const Row& row, Shared<float> scratch) {
+  const int lane = lane_of_warp(), warp = warp_of_block();
+  Floats<N> sums = {};
+#pragma unroll 4
+  for (int64_t i = warp; i < rows; i += kWarps) {
+    const Floats<N> terms = row(i);
+#pragma unroll
+    for (int e = 0; e < N; ++e) sums.v[e] += terms.v[e];
+  }
+  if (warp != 0) {
+#pragma unroll
+    for (int e = 0; e < N; ++e) store(scratch + ((warp * N + e) * kWarp + lane), sums.v[e]);
+  }
+  barrier();
+  if (warp != 0) return sums;
+  for (int w = 1; w < kWarps; ++w) {
+#pragma unroll
+    for (int e = 0; e < N; ++e) sums.v[e] += load(scratch + ((w * N + e) * kWarp + lane));
+  }
+  return sums;
+}
+
 // Sums down the columns of f32 rows, such as the parts of a gradient that blocks left in the
 // workspace. At most two of them in one launch.
 struct ColumnSums {
@@ -32,29 +58,23 @@ struct ColumnSums {
   bool add;      // to what is there
 };
 
-// A warp's lanes own 32 columns; the block's warps take rows in turn, and their sums are added in
-// the order of the warps: the order of the additions follows from the rows alone.
-// 16 warps, 2 KB of shared memory. One barrier, between the warps' sums and the first warp's.
+// A lane owns a column of 32 in a block of 16 warps; 2 KB of shared memory.
 constexpr int kColumnSumWarps = 16;
 template <int kWarps>
 __global__ void __launch_bounds__(kWarps * kWarp) column_sums_kernel(ColumnSums sums) {
-  const int lane = lane_of_warp(), warp = warp_of_block();
   const Global<const float> from = {blockIdx.y == 0 ? sums.from[0] : sums.from[1]};
   const Global<float> to = {blockIdx.y == 0 ? sums.to[0] : sums.to[1]};
   if (!to) return;
-  const int64_t j = static_cast<int64_t>(blockIdx.x) * kWarp + lane;
+  const int64_t j = static_cast<int64_t>(blockIdx.x) * kWarp + lane_of_warp();
   const bool inside = j < sums.columns;
-  float sum = 0;
-  for (int64_t i = warp; i < sums.rows && inside; i += kWarps) {
-    sum += load(from + (i * sums.stride + j));
-  }
-  const Shared<float> scratch = shared_memory().as<float>();
-  store(scratch + (warp * kWarp + lane), sum);
-  barrier();
-  if (warp != 0 || !inside) return;
-  float total = sums.add ? load(to + j) : 0.0f;
-  for (int w = 0; w < kWarps; ++w) total += load(scratch + (w * kWarp + lane));
-  store(to + j, total);
+  const Floats<1> sum = sum_over_rows<1, kWarps>(
+      sums.rows,
+      [&](int64_t i) {
+        return Floats<1>{inside ? load(from + (i * sums.stride + j)) : 0.0f};
+      },
+      shared_memory().as<float>());
+  if (warp_of_block() != 0 || !inside) return;
+  store(to + j, sum.v[0] + (sums.add ? load(to + j) : 0.0f));
 }
 
 template <int kWarps = kColumnSumWarps>
