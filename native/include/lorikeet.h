@@ -27,6 +27,11 @@
  *   the same bits, and a backward pass draws a forward pass's mask again instead of storing it.
  * - Pointers are device pointers of the device handed in. For the CPU device that is any memory
  *   of the process. Calls on one device must not overlap in time; different devices may.
+ * - Indices are i32 tensors. The CPU looks at all of them before it writes: one out of range, or
+ *   twice where they must differ, is LK_BAD_ARGUMENT. A CUDA device works without being waited for,
+ *   so there nothing is refused and nothing outside the tensors is touched: what is read at an
+ *   index out of range is NaN, what would be written there is left out, and of an index given
+ *   twice the first counts.
  * - dtypes: activations are f32, bf16 or f16, all of one dtype within a call; two of differing
  *   dtype are LK_BAD_ARGUMENT. They are the tensors named x, y, dy, d_x, a and b of lk_add,
  *   residual, pre_activation, x_pre_activation, qkv, out, d_out, d_qkv, prediction and
@@ -399,7 +404,7 @@ LK_API lk_status lk_mean_pool_backward(lk_device* device, const lk_tensor* dy,
                                        int64_t first_token, const lk_tensor* d_x);
 
 /* y [batch, s, k] = tokens indices [batch, s] (i32, 0 <= index < tokens) of
- * x [batch, tokens, k]. An index out of range is LK_BAD_ARGUMENT on the CPU. */
+ * x [batch, tokens, k]. */
 LK_API lk_status lk_token_gather_forward(lk_device* device, const lk_tensor* x,
                                          const lk_tensor* indices, const lk_tensor* y);
 /* d_x [batch, tokens, k]: dy's rows back in their places, zero elsewhere. The indices of a batch

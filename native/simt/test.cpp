@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/cuda/mma.cuh"
+#include "common/cuda/reduce.cuh"
 #include "executor.h"
 
 namespace lk::cuda {
@@ -195,6 +196,21 @@ TEST_CASE("executor: a collective that some lanes miss, and two that are not the
       warp_barrier();
     }
   });
+}
+
+TEST_CASE("executor: sums of a warp's lanes and of a block, and a vote's lowest lane") {
+  Bench bench(64);
+  bench.is_right(shape(1, 64, 16), [&] {
+    // Beyond what f32 holds: the sum tells the numbers apart in double alone.
+    const double number = 16777216.0 * (thread() + 1) + 1;
+    const double lanes = sum_of_lanes(number) - 16777216.0 * (thread() < 32 ? 528 : 1552);
+    const double block = sum_of_block<2>(number, shared_memory().as<double>());
+    const float small = sum_of_block<2>(1.5f, shared());
+    const bool right = lanes == 32 && block == 16777216.0 * 2080 + 64 && small == 96;
+    const int first = lowest_bit(ballot(thread() % 32 >= 7));
+    store(bench.global() + thread(), right ? static_cast<float>(first) : -1.0f);
+  });
+  for (int i = 0; i < 64; ++i) CHECK(bench.memory[i] == 7);
 }
 
 // Each thread copies 16 bytes.

@@ -59,6 +59,10 @@ bool is_simulated(lk_device* device);
 bool is_too_large(lk_device* device, int64_t elements);
 bool is_too_large(int64_t elements);
 
+// The processor looks at the values of indices before it works with them; other devices cannot, and
+// lorikeet.h says what they make of wrong ones.
+bool checks_indices(lk_device* device);
+
 // What the kernels of a simulated device did while body ran, by the kernel's name.
 std::map<std::string, simt::Counters> count_kernels(lk_device* device,
                                                     const std::function<void()>& body);
