@@ -149,16 +149,18 @@ struct SumParts {
   int64_t count, m, n;
   Rows<float> out;
   bool add;
+
+  // Element index = i * n + j.
+  LK_DEVICE void sum(int64_t index) const {
+    const Global<float> to = out.at(index / n, index % n);
+    float total = 0;
+    for (int64_t part = 0; part < count; ++part) total += load(parts + (part * m * n + index));
+    store(to, add ? load(to) + total : total);
+  }
 };
 static __global__ void sum_parts_kernel(SumParts sum) {
   const int64_t index = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (index >= sum.m * sum.n) return;
-  const Global<float> out = sum.out.at(index / sum.n, index % sum.n);
-  float total = 0;
-  for (int64_t part = 0; part < sum.count; ++part) {
-    total += load(sum.parts + (part * sum.m * sum.n + index));
-  }
-  store(out, sum.add ? load(out) + total : total);
+  if (index < sum.m * sum.n) sum.sum(index);
 }
 inline lk_status sum_parts(const char* name, const Context& context, const SumParts& sum) {
   constexpr int kThreads = 256;
