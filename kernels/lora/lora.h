@@ -59,10 +59,11 @@ lk_status describe_forward_sizes(int64_t m, const lk_weight* w, const lk_lora* l
 lk_status describe_backward_sizes(int64_t m, const lk_weight* w, const lk_lora* lora,
                                   Backward& call);
 
-// Plain loops that read like the maths, computed in Real; weights must not be packed.
+// Plain loops that read like the maths, computed in Real; weights must not be packed. rank_dtype:
+// what A, B, h and dh are rounded to before they are multiplied, where 16-bit kernels are measured.
 template <class Real>
-void reference_forward(const Forward& call);
+void reference_forward(const Forward& call, int32_t rank_dtype = LK_F32);
 template <class Real>
-void reference_backward(const Backward& call);
+void reference_backward(const Backward& call, int32_t rank_dtype = LK_F32);
 
 }  // namespace lk::lora

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <vector>
 
+#include "common/half_scalar.h"
 #include "common/philox.h"
 #include "lora/lora.h"
 
@@ -28,6 +29,12 @@ Real factor(const Adapter& adapter) {
   return Real(adapter.scaling) / (1 - Real(adapter.dropout));
 }
 
+// What is left of a number of a rank-r tensor.
+template <class Real>
+Real narrow(int32_t dtype, Real value) {
+  return dtype == LK_F32 ? value : Real(round_to(dtype, static_cast<float>(value)));
+}
+
 void put(bool add, float& place, double value) {
   place = static_cast<float>(add ? place + value : value);
 }
@@ -35,7 +42,7 @@ void put(bool add, float& place, double value) {
 }  // namespace
 
 template <class Real>
-void reference_forward(const Forward& call) {
+void reference_forward(const Forward& call, int32_t rank_dtype) {
   const linear::Forward& base = call.linear;
   const Adapter& adapter = call.adapter;
   for (int64_t i = 0; i < base.x.rows; ++i) {
@@ -44,10 +51,11 @@ void reference_forward(const Forward& call) {
     for (int64_t j = 0; j < adapter.rows(); ++j) {
       Real sum = 0;
       for (int64_t k = 0; k < base.w.k; ++k) {
-        sum += x[k] * adapter.a.row(j)[k];
+        sum += x[k] * narrow<Real>(rank_dtype, adapter.a.row(j)[k]);
       }
       h[j] = factor<Real>(adapter) * sum;
       if (call.h) call.h.row(i)[j] = static_cast<float>(h[j]);
+      h[j] = narrow(rank_dtype, h[j]);
     }
     for (int64_t n = 0; n < base.w.n; ++n) {
       Real z = 0;
@@ -58,7 +66,9 @@ void reference_forward(const Forward& call) {
         const Group& group = adapter.group[g];
         if (n < group.first || n >= group.last()) continue;
         const float* b = adapter.b.row(group.b_row + n - group.first);
-        for (int64_t j = 0; j < adapter.rank; ++j) z += h[g * adapter.rank + j] * b[j];
+        for (int64_t j = 0; j < adapter.rank; ++j) {
+          z += h[g * adapter.rank + j] * narrow<Real>(rank_dtype, b[j]);
+        }
       }
       if (base.bias) z += base.bias.data[n];
       linear::reference_epilogue(base.epilogue, i, n, z, base.y);
@@ -67,7 +77,7 @@ void reference_forward(const Forward& call) {
 }
 
 template <class Real>
-void reference_backward(const Backward& call) {
+void reference_backward(const Backward& call, int32_t rank_dtype) {
   const linear::Backward& base = call.linear;
   const Adapter& adapter = call.adapter;
   const int64_t m = base.dy.rows, k = base.w.k, rank = adapter.rank;
@@ -82,9 +92,9 @@ void reference_backward(const Backward& call) {
       for (int64_t j = 0; j < rank; ++j) {
         Real sum = 0;
         for (int64_t n = 0; n < group.columns; ++n) {
-          sum += dy(i, group.first + n) * adapter.b.row(group.b_row + n)[j];
+          sum += dy(i, group.first + n) * narrow<Real>(rank_dtype, adapter.b.row(group.b_row + n)[j]);
         }
-        dh[i * adapter.rows() + g * rank + j] = factor<Real>(adapter) * sum;
+        dh[i * adapter.rows() + g * rank + j] = narrow(rank_dtype, factor<Real>(adapter) * sum);
       }
     }
   }
@@ -94,7 +104,7 @@ void reference_backward(const Backward& call) {
       for (int64_t j = 0; j < rank; ++j) {
         Real sum = 0;
         for (int64_t i = 0; i < m; ++i) {
-          sum += dy(i, group.first + n) * call.h.row(i)[g * rank + j];
+          sum += dy(i, group.first + n) * narrow<Real>(rank_dtype, call.h.row(i)[g * rank + j]);
         }
         put(base.add_to_parameters, call.d_b.row(group.b_row + n)[j], sum);
       }
@@ -114,7 +124,7 @@ void reference_backward(const Backward& call) {
     for (int64_t c = 0; c < k; ++c) {
       Real low = 0, d_x = 0;
       for (int64_t j = 0; j < adapter.rows(); ++j) {
-        low += dh[i * adapter.rows() + j] * adapter.a.row(j)[c];
+        low += dh[i * adapter.rows() + j] * narrow<Real>(rank_dtype, adapter.a.row(j)[c]);
       }
       for (int64_t n = 0; n < base.w.n; ++n) d_x += dy(i, n) * base.w.row(n)[c];
       linear::reference_input_gradient(base, i, c, keeps(adapter, i * k + c) ? d_x + low : d_x);
@@ -123,9 +133,9 @@ void reference_backward(const Backward& call) {
   linear::reference_parameter_gradients<Real>(base);
 }
 
-template void reference_forward<double>(const Forward&);
-template void reference_forward<float>(const Forward&);
-template void reference_backward<double>(const Backward&);
-template void reference_backward<float>(const Backward&);
+template void reference_forward<double>(const Forward&, int32_t);
+template void reference_forward<float>(const Forward&, int32_t);
+template void reference_backward<double>(const Backward&, int32_t);
+template void reference_backward<float>(const Backward&, int32_t);
 
 }  // namespace lk::lora

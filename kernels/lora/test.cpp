@@ -27,6 +27,16 @@ const std::vector<Shape>& shapes() {
       {300, 70, 66, {{0, 70}}, 33, 0},
       {5, 48, 20, {{0, 48}}, 256, 0.1f},
       {3, 2000, 700, {{0, 700}, {1400, 600}}, 4, 0.1f},
+      // Whole chunks: what tensor cores take.
+      {1, 8, 8, {{0, 8}}, 1, 0.5f},
+      {130, 192, 136, {{0, 192}}, 8, 0.1f},
+      {7, 576, 40, {{0, 192}, {384, 192}}, 5, 0.1f},
+      {257, 64, 24, {{32, 32}}, 16, 0.1f},
+      {40, 104, 264, {{0, 104}}, 20, 0},
+      {12, 64, 16, {{0, 32}, {32, 32}}, 32, 0.1f},
+      {33, 200, 72, {{8, 40}, {56, 144}}, 33, 0.25f},
+      {20, 96, 32, {{0, 32}, {32, 32}, {64, 32}}, 32, 0.1f},
+      {5, 48, 24, {{0, 48}}, 256, 0.1f},
   };
   return list;
 }
@@ -100,6 +110,13 @@ struct ForwardResult {
         pre_activation({layer.shape.m, layer.shape.n}, layer.layout) {}
 };
 
+// The yardstick, plain maths in the activations' dtype, rounds the rank-r tensors to it; the oracle
+// does not.
+template <class Real>
+int32_t rank_dtype(const Layer& layer) {
+  return std::is_same_v<Real, float> ? layer.layout.dtype : LK_F32;
+}
+
 template <class Real>
 ForwardResult oracle_forward(Layer layer, bool whole) {
   ForwardResult result(layer);
@@ -114,7 +131,7 @@ ForwardResult oracle_forward(Layer layer, bool whole) {
   }
   call.adapter = layer.oracle_adapter();
   call.h = result.h.matrix();
-  lora::reference_forward<Real>(call);
+  lora::reference_forward<Real>(call, rank_dtype<Real>(layer));
   return result;
 }
 
@@ -186,7 +203,7 @@ BackwardResult oracle_backward(Layer layer, const Array& h, const Options& optio
   call.h = saved.matrix();
   call.d_a = result.d_a.matrix();
   call.d_b = result.d_b.matrix();
-  lora::reference_backward<Real>(call);
+  lora::reference_backward<Real>(call, rank_dtype<Real>(layer));
   return result;
 }
 
@@ -228,19 +245,41 @@ void check_same_gradients(const BackwardResult& a, const BackwardResult& b) {
 
 const int32_t kFormats[] = {LK_WEIGHT_PLAIN, LK_WEIGHT_PACKED};
 
+bool is_large(const Shape& shape) { return shape.m * shape.n * shape.k > 500000; }
+// Do all rows begin at whole chunks of 16 bytes, of 16-bit activations?
+bool has_chunks(const Layer& layer) {
+  return layer.layout.dtype != LK_F32 && layer.layout.offset == 0 && layer.layout.row_padding == 0 &&
+         layer.shape.n % 8 == 0 && layer.shape.k % 8 == 0;
+}
+
+// What a simulated device, being slow, leaves out of the ways to call a layer, numbered so that
+// neighbours differ in the weight's format. Formats alternate; other layouts than the first are
+// called one way each, f16 in fewer than bf16, and large layers on tensor cores alone.
+bool leaves_out(lk_device* device, const Layer& layer, int way, int ways) {
+  if (!is_simulated(device)) return false;
+  const Layout& layout = layer.layout;
+  if (is_large(layer.shape) && !has_chunks(layer)) return true;
+  if (layout.offset == 0 && layout.row_padding == 0) {
+    return (way / 2 + way) % 2 == 1 || (layout.dtype == LK_F16 && way > 3);
+  }
+  const int only = layout.offset == 1 ? 3 : layout.offset == 0 ? 4 : 7;
+  return layout.dtype == LK_F16 || way != only % ways;
+}
+
 template <class Body>
 void on_each_shape(const Body& body) {
   for (const Shape& shape : shapes()) {
     for (const Layout& layout : activation_layouts()) {
-      const bool large = shape.m * shape.n * shape.k > 500000;
-      if (large && (layout.offset == 0 || layout.row_padding == 0)) continue;
+      const Layer layer(shape, layout);
+      const bool whole = layout.offset != 0 && layout.row_padding != 0;
+      if (is_large(shape) && !has_chunks(layer) && (layout.dtype != LK_F32 || !whole)) continue;
       CAPTURE(shape.m);
       CAPTURE(shape.n);
       CAPTURE(shape.k);
       CAPTURE(shape.rank);
       CAPTURE(layout.offset);
       CAPTURE(layout.row_padding);
-      body(Layer(shape, layout));
+      body(layer);
     }
   }
 }
@@ -263,6 +302,7 @@ TEST_CASE("lora: forward is right, plain and packed alike") {
       const ForwardResult plain = oracle_forward<float>(layer, whole);
       on_each_device(layer.layout.dtype, [&](lk_device* device) {
         for (int32_t format : kFormats) {
+          if (leaves_out(device, layer, 2 * whole + format, 4)) continue;
           CAPTURE(format);
           CAPTURE(whole);
           const ForwardResult result = run_forward(device, layer, format, whole);
@@ -289,6 +329,8 @@ TEST_CASE("lora: backward is right, plain and packed alike") {
       CAPTURE(options.flags);
       on_each_device(layer.layout.dtype, [&](lk_device* device) {
         for (int32_t format : kFormats) {
+          const int way = static_cast<int>(2 * (&options - kOptions)) + format;
+          if (leaves_out(device, layer, way, 8)) continue;
           CAPTURE(format);
           const BackwardResult result = run_backward(device, layer, h, format, options);
           check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
