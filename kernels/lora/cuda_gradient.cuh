@@ -21,8 +21,8 @@
 //   sums      f32, in the order of rounds; no atomics
 //
 // For groups that begin and end at whole rounds (or at dy's end), ranks up to 32, kMaxRanks in all,
-// padded. A block uses up to 84 KB, so that 100 KB parts run it; two of them fit a multiprocessor
-// of sm_80, 90 and 100 at one or two groups of up to 16. Checked against reference.cpp.
+// padded. A block uses up to 84 KB, so that 100 KB parts run it; its registers (222 on sm_80) allow one
+// block a multiprocessor. Checked against reference.cpp.
 #pragma once
 
 #include "lora/cuda_ranks.cuh"

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lora/lora.h"
 
+#include <cmath>
+
 #include "common/philox.h"
 #include "support.h"
 
@@ -32,6 +34,7 @@ const std::vector<Shape>& shapes() {
       {130, 192, 136, {{0, 192}}, 8, 0.1f},
       {7, 576, 40, {{0, 192}, {384, 192}}, 5, 0.1f},
       {257, 64, 24, {{32, 32}}, 16, 0.1f},
+      {140, 40, 24, {{0, 40}}, 16, 0.1f},
       {40, 104, 264, {{0, 104}}, 20, 0},
       {12, 64, 16, {{0, 32}, {32, 32}}, 32, 0.1f},
       {33, 200, 72, {{8, 40}, {56, 144}}, 33, 0.25f},
@@ -378,6 +381,48 @@ TEST_CASE("lora: the oracle's gradients are its slopes") {
   check_slopes("b", &Layer::b, gradient.d_b);
   check_slopes("w", &Layer::w, gradient.d_weight);
   check_slopes("bias", &Layer::bias, gradient.d_bias);
+}
+
+// What README.md counts, bytes: forward and backward of a layer in 16 bits, `columns` of it adapted.
+double bytes_of(double m, double n, double k, double groups, double rank, double columns) {
+  const double x = 2 * m * k, y = 2 * m * n, w = 2 * n * k, ranks = groups * rank;
+  const double h = 4 * m * ranks, a = 4 * ranks * k, b = 4 * columns * rank;
+  const double b_parts = std::ceil(m / 128) * b, a_parts = std::ceil(m / 256) * a;
+  const double product_h = x + a + h, forward = x + w + h + b + y;
+  const double gradient = y + w + h + a + b + x + h + b_parts, d_a = h + x + a_parts;
+  return product_h + forward + gradient + d_a + (b_parts + a_parts + b + a);
+}
+
+TEST_CASE("lora: bytes and launches are as counted") {
+  // At the size of a ViT-B's qkv, batch 64: plain and merged.
+  CHECK(bytes_of(12608, 2304, 768, 1, 16, 2304) < 262e6);
+  CHECK(bytes_of(12608, 2304, 768, 2, 16, 1536) < 245e6);
+  on_each_device(LK_BF16, [&](lk_device* device) {
+    if (!is_simulated(device)) return;
+    for (const Shape& shape : {Shape{128, 96, 136, {{0, 96}}, 16, 0.1f},
+                               Shape{384, 192, 64, {{0, 64}, {128, 64}}, 16, 0.1f}}) {
+      CAPTURE(shape.m);
+      const Layer layer(shape, {0, 0, LK_BF16});
+      const Array h = oracle_forward<double>(layer, false).h;
+      const auto counted = count_kernels(device, [&] {
+        run_forward(device, layer, LK_WEIGHT_PLAIN, false);
+        run_backward(device, layer, h, LK_WEIGHT_PLAIN, {});
+      });
+      double bytes = 0;
+      int64_t launches = 0, conflicts = 0;
+      for (const auto& [kernel, counters] : counted) {
+        INFO(kernel, ": ", counters.touched_read_bytes, " read, ", counters.touched_write_bytes, " written");
+        CHECK(counters.launches == 1);
+        launches += counters.launches;
+        conflicts += counters.load_matrix_conflicts;
+        bytes += static_cast<double>(counters.touched_read_bytes + counters.touched_write_bytes);
+      }
+      CHECK(launches == 5);
+      CHECK(conflicts == 0);
+      const double groups = static_cast<double>(shape.groups.size());
+      CHECK(bytes == bytes_of(shape.m, shape.n, shape.k, groups, shape.rank, layer.b_rows()));
+    }
+  });
 }
 
 TEST_CASE("lora: the mask is Philox's, element by element") {
