@@ -66,9 +66,9 @@ lk_status sum_gradients(const Context& context, const lora::Backward& call, int6
   constexpr int kThreads = 256;
   const Scratch scratch = scratch_of(context, call);
   const bool add = call.linear.add_to_parameters;
-  const SumParts d_b = {scratch.d_b, d_b_count, call.d_b.rows, call.d_b.columns,
+  const SumParts d_b = {{scratch.d_b.at}, d_b_count, call.d_b.rows, call.d_b.columns,
                         rows_of<float>(call.d_b), add};
-  const SumParts d_a = {scratch.d_a, d_a_count, call.d_a.rows, call.d_a.columns,
+  const SumParts d_a = {{scratch.d_a.at}, d_a_count, call.d_a.rows, call.d_a.columns,
                         rows_of<float>(call.d_a), add};
   return launch("lora_sum", sum_both, context,
                 LaunchShape{ceil_divide(d_b.m * d_b.n + d_a.m * d_a.n, kThreads), kThreads}, d_b, d_a);

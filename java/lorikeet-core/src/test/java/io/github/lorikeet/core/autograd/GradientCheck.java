@@ -37,11 +37,16 @@ final class GradientCheck implements AutoCloseable {
   private static final long STEP = 7;
 
   private final SplittableRandom random = new SplittableRandom(20240122);
-  private final Device device = Device.open("cpu", 2);
+  private final Device device;
   private final Map<Variable, float[]> inputs = new LinkedHashMap<>();
   private final Map<Variable, int[]> indices = new LinkedHashMap<>();
 
-  final Tape tape = new Tape(device, true, 42);
+  final Tape tape;
+
+  GradientCheck(String device) {
+    this.device = Device.open(device, 2);
+    tape = new Tape(this.device, true, 42);
+  }
 
   /** An input with normal values, whose gradient is checked. */
   Variable input(long... sizes) {
