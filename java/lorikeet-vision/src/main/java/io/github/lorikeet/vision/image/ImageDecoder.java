@@ -21,9 +21,10 @@ import javax.imageio.ImageReadParam;
 import javax.imageio.ImageReader;
 
 /**
- * Reads JPEG (baseline and progressive; grey and colour) and PNG (every kind) files that nobody
- * vouches for. The file's structure is checked first, its dimensions against {@link #MAX_PIXELS}
- * and against what its bytes can hold, so that memory grows with the file and not with its claims.
+ * Reads JPEG (baseline and progressive; grey and colour), PNG (every kind) and DICOM (one grey
+ * picture) files that nobody vouches for; which one it is, the content says. The file's structure
+ * is checked first, its dimensions against {@link #MAX_PIXELS} and against what its bytes can hold,
+ * so that memory grows with the file and not with its claims.
  *
  * <p>Pixel values are those of the file: colour profiles, gamma, orientation and transparency are
  * left aside, as Pillow leaves them. Colour images whose three channels are equal become grey.
@@ -67,7 +68,7 @@ public final class ImageDecoder {
    */
   public static Image decode(byte[] bytes, String name) {
     try {
-      return decode(check(bytes));
+      return DicomFile.isDicom(bytes) ? DicomFile.check(bytes).decode() : decode(check(bytes));
     } catch (ImageException e) {
       throw new ImageException(name + ": " + e.getMessage(), e);
     } catch (IOException | RuntimeException e) {
@@ -88,15 +89,11 @@ public final class ImageDecoder {
     if (startsWith(bytes, new byte[] {(byte) 0xFF, (byte) 0xD8})) {
       return JpegFile.check(bytes);
     }
-    throw new ImageException("not a JPEG or PNG file: " + description(bytes));
+    throw new ImageException("not a JPEG, PNG or DICOM file: " + description(bytes));
   }
 
   /** What a file that is no image we read seems to be. */
   private static String description(byte[] bytes) {
-    byte[] dicom = {'D', 'I', 'C', 'M'};
-    if (bytes.length >= 132 && Arrays.equals(bytes, 128, 132, dicom, 0, 4)) {
-      return "it is DICOM; convert it to PNG";
-    }
     byte[] start = Arrays.copyOf(bytes, Math.min(bytes.length, 16));
     boolean text = true;
     StringBuilder hex = new StringBuilder();
@@ -111,7 +108,8 @@ public final class ImageDecoder {
         : "it starts with the bytes " + hex.toString().strip();
   }
 
-  private static Image decode(ImageFile file) throws IOException {
+  /** Decodes a checked JPEG or PNG. */
+  static Image decode(ImageFile file) throws IOException {
     if (file.isLarge()) {
       // A small picture of it takes little memory, and shows whether the pixels are really there.
       decode(file, LOOK_STEP);

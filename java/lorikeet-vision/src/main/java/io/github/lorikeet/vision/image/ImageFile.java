@@ -15,6 +15,11 @@ record ImageFile(String format, int width, int height, int decodedBytes, Parts p
   private static final long LARGE_BYTES = 48L << 20;
 
   ImageFile {
+    checkSize(width, height);
+  }
+
+  /** Refuses dimensions that no picture has. */
+  static void checkSize(int width, int height) {
     if (width < 1 || height < 1 || (long) width * height > ImageDecoder.MAX_PIXELS) {
       throw new ImageException(
           "its header claims "

@@ -201,7 +201,7 @@ class ImageLoaderTest {
       assertThat(next(batches, pixels, labels)).isEqualTo(4);
       assertThatThrownBy(() -> next(batches, pixels, labels))
           .isInstanceOf(ImageException.class)
-          .hasMessageStartingWith(list.path(5) + ": not a JPEG or PNG file");
+          .hasMessageStartingWith(list.path(5) + ": not a JPEG, PNG or DICOM file");
       assertThatThrownBy(() -> next(batches, pixels, labels))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("closed");
