@@ -9,6 +9,7 @@ module lorikeet.vision {
 
   exports io.github.lorikeet.vision.data;
   exports io.github.lorikeet.vision.image;
+  exports io.github.lorikeet.vision.log;
   exports io.github.lorikeet.vision.metrics;
   exports io.github.lorikeet.vision.model;
   exports io.github.lorikeet.vision.train;

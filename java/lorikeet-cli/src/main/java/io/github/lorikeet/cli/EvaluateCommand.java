@@ -5,12 +5,10 @@ package io.github.lorikeet.cli;
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
 import io.github.lorikeet.cli.output.TextTable;
-import io.github.lorikeet.vision.metrics.Auroc;
-import io.github.lorikeet.vision.train.Scores;
+import io.github.lorikeet.vision.metrics.Auroc.Interval;
+import io.github.lorikeet.vision.metrics.Calibration;
 import java.io.PrintWriter;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -21,7 +19,9 @@ import picocli.CommandLine.Spec;
 /** {@code lorikeet evaluate}. */
 @Command(
     name = "evaluate",
-    description = "Measure a classifier on a labelled list: AUROC a label, their mean, loss.",
+    description =
+        "Measure a classifier on a labelled list: AUROC with 95 % interval and calibration of each"
+            + " label.",
     footer = {
       "",
       "Examples:",
@@ -29,9 +29,6 @@ import picocli.CommandLine.Spec;
       "  lorikeet evaluate --weights merged.safetensors --list test_list.txt --json"
     })
 final class EvaluateCommand implements Callable<Integer> {
-  /** Resamples of the bootstrap interval. */
-  private static final int ROUNDS = 1000;
-
   @Spec private CommandSpec spec;
   @Mixin private Inference inference;
 
@@ -41,46 +38,50 @@ final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     Inference.Result result = inference.run(true);
-    print(result.scores(), result.names());
+    print(Measures.of(result.scores()), result.names());
     return 0;
   }
 
-  private void print(Scores scores, List<String> names) {
+  private void print(Measures measures, List<String> names) {
     PrintWriter out = spec.commandLine().getOut();
-    Auroc auroc = scores.auroc();
-    Auroc.Interval interval =
-        Auroc.interval(scores.logits(), scores.labels(), scores.labelCount(), ROUNDS, 0);
     if (json) {
-      Map<String, Object> labels = new LinkedHashMap<>();
-      for (int i = 0; i < names.size(); i++) {
-        labels.put(names.get(i), auroc.perLabel().get(i));
-      }
-      Map<String, Object> all = new LinkedHashMap<>();
-      all.put("images", scores.images());
-      all.put("auroc", auroc.mean());
-      all.put("auroc_95", List.of(interval.low(), interval.high()));
-      all.put("auroc_per_label", labels);
-      all.put("loss", scores.loss());
-      out.print(Json.pretty(all));
+      out.print(Json.pretty(measures.describe(names)));
     } else {
-      TextTable table = new TextTable("label", "AUROC");
+      TextTable table = new TextTable("label", "positives", "AUROC", "95 %", "calibration error");
       for (int i = 0; i < names.size(); i++) {
-        table.row(names.get(i), Format.decimals(auroc.perLabel().get(i), 4));
+        table.row(
+            names.get(i),
+            Format.count(measures.positives(i)),
+            Format.decimals(measures.auroc().perLabel().get(i), 4),
+            ends(measures.intervals().perLabel().get(i)),
+            Format.decimals(measures.calibration().get(i).expectedError(), 3));
       }
-      table.row("mean", Format.decimals(auroc.mean(), 4));
+      table.row(
+          "mean",
+          "",
+          Format.decimals(measures.auroc().mean(), 4),
+          ends(measures.intervals().mean()),
+          Format.decimals(
+              measures.calibration().stream()
+                  .mapToDouble(Calibration::expectedError)
+                  .average()
+                  .orElse(Double.NaN),
+              3));
       out.print(table);
       out.println();
       out.println(
-          "95 % interval of the mean "
-              + Format.decimals(interval.low(), 3)
-              + " to "
-              + Format.decimals(interval.high(), 3)
-              + " (bootstrap over "
-              + scores.images()
-              + " images), loss "
-              + Format.decimals(scores.loss(), 4));
-      auroc.notes().forEach(note -> out.println("note: " + note));
+          "intervals: bootstrap over "
+              + measures.scores().images()
+              + " images, "
+              + Measures.ROUNDS
+              + " rounds; loss "
+              + Format.decimals(measures.scores().loss(), 4));
+      measures.auroc().notes().forEach(note -> out.println("note: " + note));
     }
     out.flush();
+  }
+
+  private static String ends(Interval interval) {
+    return Format.decimals(interval.low(), 3) + " - " + Format.decimals(interval.high(), 3);
   }
 }

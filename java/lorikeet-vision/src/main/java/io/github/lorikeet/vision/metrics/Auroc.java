@@ -20,7 +20,13 @@ import java.util.SplittableRandom;
 public record Auroc(List<Double> perLabel, double mean, List<String> notes) {
 
   /** A 95 % interval. */
-  public record Interval(double low, double high) {}
+  public record Interval(double low, double high) {
+    /** The middle 95 % of those samples that are numbers; NaN to NaN without any. */
+    static Interval middle(double[] samples) {
+      double[] sorted = Arrays.stream(samples).filter(s -> !Double.isNaN(s)).sorted().toArray();
+      return new Interval(quantile(sorted, 0.025), quantile(sorted, 0.975));
+    }
+  }
 
   /**
    * Areas of k labels.
@@ -51,18 +57,28 @@ public record Auroc(List<Double> perLabel, double mean, List<String> notes) {
   }
 
   /**
-   * The bootstrap's percentile interval (Efron, Annals of Statistics 7, 1979) of the mean over
-   * labels: images are drawn with replacement, all labels of an image together.
+   * Intervals of each label's area and of their mean.
+   *
+   * @param perLabel NaN to NaN where a label has no area
+   */
+  public record Intervals(List<Interval> perLabel, Interval mean) {}
+
+  /**
+   * The bootstrap's percentile intervals (Efron, Annals of Statistics 7, 1979) of each label's area
+   * and of their mean: images are drawn with replacement and not by label, all labels of an image
+   * together. A sample in which a label is all 0 or all 1 has no area of that label, and takes no
+   * part in its interval.
    *
    * @param rounds samples drawn, at least 40 for both ends to be more than an extreme
    */
-  public static Interval interval(float[] scores, byte[] labels, int k, int rounds, long seed) {
+  public static Intervals intervals(float[] scores, byte[] labels, int k, int rounds, long seed) {
     if (rounds < 40) {
       throw new IllegalArgumentException(rounds + " bootstrap rounds: expected at least 40");
     }
     List<Ranking> rankings = rankings(scores, labels, k);
     int images = scores.length / k;
     SplittableRandom random = new SplittableRandom(seed);
+    double[][] areas = new double[k][rounds];
     double[] means = new double[rounds];
     int[] drawn = new int[images];
     for (int round = 0; round < rounds; round++) {
@@ -70,12 +86,14 @@ public record Auroc(List<Double> perLabel, double mean, List<String> notes) {
       for (int i = 0; i < images; i++) {
         drawn[random.nextInt(images)]++;
       }
-      List<Double> areas = rankings.stream().map(r -> r.area(drawn)).toList();
-      means[round] = mean(areas);
+      List<Double> sample = rankings.stream().map(r -> r.area(drawn)).toList();
+      means[round] = mean(sample);
+      for (int label = 0; label < k; label++) {
+        areas[label][round] = sample.get(label);
+      }
     }
-    // A sample without one of the classes has no area, and takes no part.
-    double[] sorted = Arrays.stream(means).filter(m -> !Double.isNaN(m)).sorted().toArray();
-    return new Interval(quantile(sorted, 0.025), quantile(sorted, 0.975));
+    return new Intervals(
+        Arrays.stream(areas).map(Interval::middle).toList(), Interval.middle(means));
   }
 
   private static double mean(List<Double> areas) {

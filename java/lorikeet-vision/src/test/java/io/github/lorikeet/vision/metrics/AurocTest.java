@@ -131,6 +131,48 @@ class AurocTest {
             new RocCurve.Point(.1f, 1, 1));
   }
 
+  private static Auroc.Interval interval(float[] scores, byte[] labels, long seed) {
+    return Auroc.intervals(scores, labels, 1, 1000, seed).mean();
+  }
+
+  @Test
+  void theMiddleOfSamplesIsBetweenOrderStatistics() {
+    // Of 0, 1 .. 80, in any order, 2.5 % is at place .025 x 80 = 2, and 97.5 % at 78; of 0 .. 9,
+    // at .225 and 8.775.
+    double[] samples = new double[82];
+    for (int i = 0; i <= 80; i++) {
+      samples[i] = (i * 37) % 81;
+    }
+    samples[81] = Double.NaN;
+    assertThat(Auroc.Interval.middle(samples)).isEqualTo(new Auroc.Interval(2, 78));
+    Auroc.Interval ten = Auroc.Interval.middle(new double[] {9, 8, 7, 6, 5, 4, 3, 2, 1, 0});
+    assertThat(ten.low()).isCloseTo(0.225, within(1e-12));
+    assertThat(ten.high()).isCloseTo(8.775, within(1e-12));
+  }
+
+  @Test
+  void anIntervalHoldsEachLabelAsIfItWereAlone() {
+    SplittableRandom random = new SplittableRandom(9);
+    float[] two = new float[120];
+    byte[] labels = new byte[120];
+    float[] second = new float[60];
+    byte[] secondLabels = new byte[60];
+    for (int i = 0; i < 120; i++) {
+      labels[i] = (byte) random.nextInt(2);
+      two[i] = random.nextInt(20) + 3 * labels[i];
+      second[i / 2] = two[i];
+      secondLabels[i / 2] = labels[i];
+    }
+    Auroc.Intervals intervals = Auroc.intervals(two, labels, 2, 200, 5);
+    assertThat(intervals.perLabel().get(1))
+        .isEqualTo(Auroc.intervals(second, secondLabels, 1, 200, 5).mean())
+        .isNotEqualTo(intervals.perLabel().get(0));
+    double low = intervals.mean().low();
+    assertThat(low)
+        .isGreaterThan(
+            Math.min(intervals.perLabel().get(0).low(), intervals.perLabel().get(1).low()));
+  }
+
   @Test
   void theBootstrapIntervalIsNearTheNormalOne() {
     // Normal scores, positives shifted by 1: the area is Phi(1 / sqrt 2) = .760, and Hanley and
@@ -143,22 +185,22 @@ class AurocTest {
       scores[i] = (float) (random.nextGaussian() + labels[i]);
     }
     double area = single(scores, labels);
-    Auroc.Interval interval = Auroc.interval(scores, labels, 1, 1000, 7);
+    Auroc.Interval interval = interval(scores, labels, 7);
     assertThat(area).isCloseTo(0.76, within(0.06));
     assertThat(interval.low()).isLessThan(area);
     assertThat(interval.high()).isGreaterThan(area);
     assertThat(interval.high() - interval.low()).isCloseTo(0.093, within(0.01));
-    assertThat(Auroc.interval(scores, labels, 1, 1000, 7)).isEqualTo(interval);
-    assertThat(Auroc.interval(scores, labels, 1, 1000, 8)).isNotEqualTo(interval);
+    assertThat(interval(scores, labels, 7)).isEqualTo(interval);
+    assertThat(interval(scores, labels, 8)).isNotEqualTo(interval);
   }
 
   @Test
   void perfectScoresHaveACertainInterval() {
     float[] scores = scores(0, 1, 2, 3);
     byte[] labels = {0, 0, 1, 1};
-    assertThat(Auroc.interval(scores, labels, 1, 100, 1)).isEqualTo(new Auroc.Interval(1, 1));
+    assertThat(interval(scores, labels, 1)).isEqualTo(new Auroc.Interval(1, 1));
     byte[] none = new byte[4];
-    assertThat(Auroc.interval(scores, none, 1, 100, 1).low()).isNaN();
+    assertThat(interval(scores, none, 1).low()).isNaN();
   }
 
   @Test
@@ -171,7 +213,7 @@ class AurocTest {
         .hasMessageContaining("3 scores and 3 labels");
     assertThatThrownBy(() -> Auroc.of(new float[0], new byte[0], 1))
         .hasMessageContaining("0 scores");
-    assertThatThrownBy(() -> Auroc.interval(scores(1, 2), new byte[2], 1, 0, 0))
+    assertThatThrownBy(() -> Auroc.intervals(scores(1, 2), new byte[2], 1, 0, 0))
         .hasMessageContaining("expected at least 40");
   }
 }
