@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
       PredictCommand.class,
       PretrainCommand.class,
       MergeCommand.class,
+      DataCommand.class,
       InfoCommand.class,
     },
     footer = {
@@ -70,8 +71,8 @@ public final class Main implements Runnable {
   }
 
   private static List<CommandLine> withSubcommands(CommandLine command) {
-    List<CommandLine> all = new ArrayList<>(command.getSubcommands().values());
-    all.add(command);
+    List<CommandLine> all = new ArrayList<>(List.of(command));
+    command.getSubcommands().values().forEach(each -> all.addAll(withSubcommands(each)));
     return all;
   }
 

@@ -19,7 +19,7 @@ public final class Progress implements AutoCloseable {
    * Where a task stands.
    *
    * @param epoch the one under way, from 1
-   * @param epochs how many there will be
+   * @param epochs how many there will be; 0 for a task that has none and counts images
    * @param images seen so far, over all epochs
    * @param totalImages that will be seen
    * @param loss mean over the epoch so far, NaN before the first
@@ -114,7 +114,11 @@ public final class Progress implements AutoCloseable {
     double left = (state.totalImages() - state.images()) / rate;
     List<Piece> pieces = new ArrayList<>();
     pieces.add(new Piece(task, 9));
-    pieces.add(new Piece("epoch " + state.epoch() + "/" + state.epochs(), 7));
+    String stand =
+        state.epochs() > 0
+            ? "epoch " + state.epoch() + "/" + state.epochs()
+            : Format.count(state.images()) + "/" + Format.count(state.totalImages());
+    pieces.add(new Piece(stand, 7));
     pieces.add(new Piece(Format.decimals(rate, rate < 10 ? 1 : 0) + " images/s", 3));
     if (!Double.isNaN(state.loss())) {
       pieces.add(new Piece("loss " + Format.decimals(state.loss(), 4), 4));

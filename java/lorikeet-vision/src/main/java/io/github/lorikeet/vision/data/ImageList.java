@@ -4,40 +4,42 @@
 package io.github.lorikeet.vision.data;
 
 import java.io.BufferedReader;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * Images and their labels, in the study's format: a line an image, {@code path l1 .. lk}, each
  * label 0 or 1. The labels are the last fields of a line, so that paths may contain spaces; a
  * path's last word is never a number. Blank lines are skipped.
+ *
+ * <p>An image takes its name's bytes, a byte a label and four more: no object is kept for it.
  */
 public final class ImageList {
   private static final int NAMED_FILES = 3;
 
-  /** A field that is meant as a label, be it a right one or not. */
-  private static final Pattern NUMBER = Pattern.compile("[-+]?\\d++\\.?+\\d*+");
-
   private final Path root;
   private final int labels;
-  private final List<String> names;
+
+  /** All names in UTF-8, one after the other, and where each ends. */
+  private final byte[] names;
+
+  private final int[] ends;
 
   /** [images, labels], each 0 or 1. */
   private final byte[] values;
 
-  private ImageList(Path root, int labels, List<String> names, byte[] values) {
+  /** Takes the arrays as they are. */
+  ImageList(Path root, int labels, byte[] names, int[] ends, byte[] values) {
     this.root = root;
     this.labels = labels;
     this.names = names;
+    this.ends = ends;
     this.values = values;
   }
 
@@ -55,8 +57,44 @@ public final class ImageList {
    *     are missing
    */
   public static ImageList read(Path list, Path images, int labels) {
+    ImageList read =
+        scan(
+            list,
+            images,
+            labels,
+            (line, message) -> {
+              throw new ImageListException(list + ":" + line + ": " + message);
+            });
+    if (read.size() == 0) {
+      throw new ImageListException(list + ": lists no images; expected lines of a path and labels");
+    }
+    int[] missing = read.missing();
+    if (missing.length > 0) {
+      throw new ImageListException(
+          list
+              + ": "
+              + missing.length
+              + " of "
+              + read.size()
+              + " images are missing in "
+              + read.root
+              + ": "
+              + String.join(
+                  ", ", IntStream.of(missing).limit(NAMED_FILES).mapToObj(read::name).toList())
+              + (missing.length > NAMED_FILES ? ", ..." : ""));
+    }
+    return read;
+  }
+
+  /**
+   * Reads the lines that are of the format and looks for no image.
+   *
+   * @param problems told about the other lines
+   * @throws ImageListException if the file cannot be read
+   */
+  static ImageList scan(Path list, Path images, int labels, ImageListParser.Problems problems) {
     Path root = images == null ? list.toAbsolutePath().getParent() : images;
-    Parser parser = new Parser(list, root, labels);
+    ImageListParser parser = new ImageListParser(root, labels, problems);
     try (BufferedReader reader = Files.newBufferedReader(list)) {
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {
         parser.line(line);
@@ -74,21 +112,21 @@ public final class ImageList {
   /** The images of several lists with as many labels each, one list after the other. */
   public static ImageList join(List<ImageList> lists) {
     int labels = lists.getFirst().labels;
-    List<String> names = new ArrayList<>();
-    ByteArrayOutputStream values = new ByteArrayOutputStream();
+    ImageListParser joined = new ImageListParser(Path.of(""), labels, (line, message) -> {});
     for (ImageList list : lists) {
       if (list.labels != labels) {
         throw new ImageListException(
             "lists of " + labels + " and of " + list.labels + " labels cannot be joined");
       }
-      list.names.forEach(name -> names.add(list.root.resolve(name).toString()));
-      values.writeBytes(list.values);
+      for (int image = 0; image < list.size(); image++) {
+        joined.add(list.path(image).toString(), list.values, image * labels);
+      }
     }
-    return new ImageList(Path.of(""), labels, List.copyOf(names), values.toByteArray());
+    return joined.finish();
   }
 
   public int size() {
-    return names.size();
+    return ends.length;
   }
 
   /** Labels an image. */
@@ -98,11 +136,12 @@ public final class ImageList {
 
   /** The image's path as the list has it. */
   public String name(int image) {
-    return names.get(image);
+    int start = image == 0 ? 0 : ends[image - 1];
+    return new String(names, start, ends[image] - start, StandardCharsets.UTF_8);
   }
 
   public Path path(int image) {
-    return root.resolve(names.get(image));
+    return root.resolve(name(image));
   }
 
   /** 0 or 1. */
@@ -115,115 +154,11 @@ public final class ImageList {
     return values.clone();
   }
 
-  private static final class Parser {
-    private final Path list;
-    private final Path root;
-    private final List<String> names = new ArrayList<>();
-    private final List<String> missing = new ArrayList<>();
-    private int labels;
-    private int lines;
-    private int missingCount;
-    private byte[] values = new byte[1024];
-
-    Parser(Path list, Path root, int labels) {
-      this.list = list;
-      this.root = root;
-      this.labels = labels;
-    }
-
-    void line(String text) {
-      lines++;
-      String line = (lines == 1 && text.startsWith("\uFEFF") ? text.substring(1) : text).strip();
-      if (line.isEmpty()) {
-        return;
-      }
-      int found = 0;
-      int end = line.length();
-      int start = startOfField(line, end);
-      while (start > 0 && NUMBER.matcher(line).region(start, end).matches()) {
-        found++;
-        end = endBefore(line, start);
-        start = startOfField(line, end);
-      }
-      if (labels < 0) {
-        labels = found;
-      }
-      if (found != labels) {
-        throw error("expected a path and " + labels + " labels, found " + found + " labels");
-      }
-      addLabels(line.substring(end).strip());
-      addImage(line.substring(0, end));
-    }
-
-    private void addLabels(String fields) {
-      if (labels == 0) {
-        return;
-      }
-      int at = names.size() * labels;
-      if (at + labels > values.length) {
-        values = Arrays.copyOf(values, Math.max(2 * values.length, at + labels));
-      }
-      for (String field : fields.split("\\s+")) {
-        if (!field.equals("0") && !field.equals("1")) {
-          throw error("label '" + field + "': expected 0 or 1");
-        }
-        values[at++] = (byte) (field.charAt(0) - '0');
-      }
-    }
-
-    private void addImage(String name) {
-      try {
-        if (!Files.isRegularFile(root.resolve(name)) && missingCount++ < NAMED_FILES) {
-          missing.add(name);
-        }
-      } catch (InvalidPathException e) {
-        throw error("'" + e.getInput() + "' cannot be a path: " + e.getReason());
-      }
-      names.add(name);
-    }
-
-    ImageList finish() {
-      if (names.isEmpty()) {
-        throw new ImageListException(
-            list + ": lists no images; expected lines of a path and labels");
-      }
-      if (missingCount > 0) {
-        throw new ImageListException(
-            list
-                + ": "
-                + missingCount
-                + " of "
-                + names.size()
-                + " images are missing in "
-                + root
-                + ": "
-                + String.join(", ", missing)
-                + (missingCount > NAMED_FILES ? ", ..." : ""));
-      }
-      return new ImageList(
-          root, labels, List.copyOf(names), Arrays.copyOf(values, names.size() * labels));
-    }
-
-    private ImageListException error(String message) {
-      return new ImageListException(list + ":" + lines + ": " + message);
-    }
-  }
-
-  /** Where the field that ends here starts. */
-  private static int startOfField(String line, int end) {
-    int start = end;
-    while (start > 0 && !Character.isWhitespace(line.charAt(start - 1))) {
-      start--;
-    }
-    return start;
-  }
-
-  /** Where the field before the one that starts here ends. */
-  private static int endBefore(String line, int start) {
-    int end = start;
-    while (end > 0 && Character.isWhitespace(line.charAt(end - 1))) {
-      end--;
-    }
-    return end;
+  /** Images without a file, in order. Folders on a network answer slowly, hence the threads. */
+  private int[] missing() {
+    return IntStream.range(0, size())
+        .parallel()
+        .filter(image -> !Files.isRegularFile(path(image)))
+        .toArray();
   }
 }

@@ -3,6 +3,7 @@
 
 package io.github.lorikeet.vision.data;
 
+import io.github.lorikeet.vision.image.ImageFormat;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -19,7 +20,7 @@ public enum StudyData {
       "nih",
       "NIH ChestX-ray14",
       "all_classes",
-      "PNG",
+      ImageFormat.PNG,
       List.of(
           "Atelectasis",
           "Cardiomegaly",
@@ -42,7 +43,7 @@ public enum StudyData {
       "chexpert",
       "CheXpert",
       "",
-      "JPEG",
+      ImageFormat.JPEG,
       List.of("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion"),
       new Sizes(2_234, 22_341, 223_414, 234, 668)),
 
@@ -51,7 +52,7 @@ public enum StudyData {
       "rsna",
       "RSNA Pneumonia",
       "",
-      "DICOM",
+      ImageFormat.DICOM,
       List.of("Pneumonia"),
       new Sizes(251, 2_518, 25_184, 1_500, 3_000));
 
@@ -68,7 +69,7 @@ public enum StudyData {
   private final String id;
   private final String title;
   private final String imageFolder;
-  private final String format;
+  private final ImageFormat format;
   private final List<String> labels;
   private final Sizes sizes;
 
@@ -76,7 +77,7 @@ public enum StudyData {
       String id,
       String title,
       String imageFolder,
-      String format,
+      ImageFormat format,
       List<String> labels,
       Sizes sizes) {
     this.id = id;
@@ -134,8 +135,8 @@ public enum StudyData {
     return labels;
   }
 
-  /** The images' format: PNG, JPEG or DICOM. */
-  public String format() {
+  /** The images' format. */
+  public ImageFormat format() {
     return format;
   }
 

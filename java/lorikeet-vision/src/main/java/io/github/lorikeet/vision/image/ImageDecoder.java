@@ -43,7 +43,15 @@ public final class ImageDecoder {
    * @throws ImageException naming the file and what is wrong with it
    */
   public static Image read(Path file) {
-    byte[] bytes;
+    return decode(load(file), file.toString());
+  }
+
+  /**
+   * The bytes of a file that is not too large to be an image.
+   *
+   * @throws ImageException naming the file
+   */
+  public static byte[] load(Path file) {
     try {
       if (Files.exists(file) && !Files.isRegularFile(file)) {
         throw new ImageException(file + ": not a file");
@@ -52,13 +60,12 @@ public final class ImageDecoder {
         throw new ImageException(
             file + ": " + Files.size(file) + " bytes, expected at most " + MAX_FILE_BYTES);
       }
-      bytes = Files.readAllBytes(file);
+      return Files.readAllBytes(file);
     } catch (NoSuchFileException e) {
       throw new ImageException(file + ": no such file", e);
     } catch (IOException e) {
       throw new ImageException(file + ": cannot be read (" + e + ")", e);
     }
-    return decode(bytes, file.toString());
   }
 
   /**
@@ -68,7 +75,12 @@ public final class ImageDecoder {
    */
   public static Image decode(byte[] bytes, String name) {
     try {
-      return DicomFile.isDicom(bytes) ? DicomFile.check(bytes).decode() : decode(check(bytes));
+      return switch (ImageFormat.of(bytes)) {
+        case DICOM -> DicomFile.check(bytes).decode();
+        case PNG -> decode(PngFile.check(bytes));
+        case JPEG -> decode(JpegFile.check(bytes));
+        case null -> throw new ImageException(description(bytes));
+      };
     } catch (ImageException e) {
       throw new ImageException(name + ": " + e.getMessage(), e);
     } catch (IOException | RuntimeException e) {
@@ -79,21 +91,11 @@ public final class ImageDecoder {
     }
   }
 
-  private static ImageFile check(byte[] bytes) {
-    if (bytes.length == 0) {
-      throw new ImageException("empty file");
-    }
-    if (startsWith(bytes, PngFile.SIGNATURE)) {
-      return PngFile.check(bytes);
-    }
-    if (startsWith(bytes, new byte[] {(byte) 0xFF, (byte) 0xD8})) {
-      return JpegFile.check(bytes);
-    }
-    throw new ImageException("not a JPEG, PNG or DICOM file: " + description(bytes));
-  }
-
   /** What a file that is no image we read seems to be. */
   private static String description(byte[] bytes) {
+    if (bytes.length == 0) {
+      return "empty file";
+    }
     byte[] start = Arrays.copyOf(bytes, Math.min(bytes.length, 16));
     boolean text = true;
     StringBuilder hex = new StringBuilder();
@@ -101,11 +103,12 @@ public final class ImageDecoder {
       text &= b >= ' ' && b < 0x7F || b == '\n' || b == '\r' || b == '\t';
       hex.append(String.format("%02x ", b));
     }
-    return text
-        ? "it looks like text, starting '"
-            + new String(start, StandardCharsets.ISO_8859_1).replaceAll("\\s", " ")
-            + "'"
-        : "it starts with the bytes " + hex.toString().strip();
+    return "not a JPEG, PNG or DICOM file: it "
+        + (text
+            ? "looks like text, starting '"
+                + new String(start, StandardCharsets.ISO_8859_1).replaceAll("\\s", " ")
+                + "'"
+            : "starts with the bytes " + hex.toString().strip());
   }
 
   /** Decodes a checked JPEG or PNG. */
@@ -235,10 +238,5 @@ public final class ImageDecoder {
       return image;
     }
     return new Image(image.width(), image.height(), 1, Arrays.copyOf(pixels, plane));
-  }
-
-  private static boolean startsWith(byte[] bytes, byte[] start) {
-    int length = start.length;
-    return bytes.length >= length && Arrays.equals(bytes, 0, length, start, 0, length);
   }
 }

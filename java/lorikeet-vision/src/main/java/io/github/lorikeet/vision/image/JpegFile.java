@@ -5,6 +5,9 @@ package io.github.lorikeet.vision.image;
 
 /** Checks a JPEG file's segments (ITU-T T.81, JFIF 1.02), up to its end-of-image marker. */
 final class JpegFile {
+  /** What every file begins with: its first marker. */
+  static final byte[] START = {(byte) 0xFF, (byte) 0xD8};
+
   private static final int SOF0 = 0xC0;
   private static final int SOF2 = 0xC2;
   private static final int DHT = 0xC4;
