@@ -20,6 +20,7 @@ import io.github.lorikeet.vision.model.VitConfig;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.PretrainOptions;
 import io.github.lorikeet.vision.train.Pretrainer;
+import io.github.lorikeet.vision.train.TrainListener;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -235,7 +236,12 @@ final class PretrainCommand implements Callable<Integer> {
                   batch,
                   pretrainer.plan().peakBytes(),
                   interrupt::requested,
-                  epoch -> folder.append(log, Json.line(RunFiles.epoch(epoch, List.of())))));
+                  new TrainListener() {
+                    @Override
+                    public void onEpoch(EpochResult epoch) {
+                      folder.append(log, Json.line(RunFiles.epoch(epoch, List.of())));
+                    }
+                  }));
       SafetensorsWriter.write(out, weights(model));
       progress.say(
           out

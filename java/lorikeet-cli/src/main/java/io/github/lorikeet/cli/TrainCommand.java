@@ -15,7 +15,6 @@ import io.github.lorikeet.vision.model.Adapters;
 import io.github.lorikeet.vision.model.Initializer;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
-import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.TrainMode;
 import io.github.lorikeet.vision.train.TrainOptions;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
@@ -37,11 +36,10 @@ import picocli.CommandLine.Spec;
         "Fine-tune a vision transformer on labelled images: LoRA, linear probe or everything.",
     footer = {
       "",
-      "Lists have an image a line: path, then a 0 or 1 a label. Writes to the folder of --out:"
-          + " adapter/",
-      "(LoRA, in PEFT's layout) or weights.safetensors, log.jsonl (a line an epoch),"
-          + " predictions.csv (the",
-      "test list), report.html, config.json. Ctrl-C ends with the best so far.",
+      "Lists have an image a line: path, then a 0 or 1 a label. Writes to the folder of --out:",
+      "adapter/ (LoRA, in PEFT's layout) or weights.safetensors, log.jsonl (a line an epoch),",
+      "TensorBoard's event file, predictions.csv (the test list), report.html, config.json.",
+      "Ctrl-C ends with the best so far.",
       "",
       "Examples:",
       "  lorikeet train --weights vit.pth --train train_10.txt --val val_list.txt --test"
@@ -129,15 +127,20 @@ final class TrainCommand implements Callable<Integer> {
       Preprocess preprocess = Preprocess.named(lists.recipe(), model.config().imageSize());
       TrainOptions options = training.options(preprocess.size());
       OutputFolder folder = OutputFolder.create(out);
-      folder.write("log.jsonl", "");
       folder.write("config.json", Json.pretty(config(model, labels)));
       try (ImageLoader trainLoader = loader(trainImages, preprocess);
           ImageLoader validationLoader = loader(validationImages, preprocess);
-          ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess)) {
+          ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess);
+          RunLog log =
+              new RunLog(folder, names, options, trainImages.size(), () -> save(folder, model))) {
         TrainingRun.Result result =
             new TrainingRun(training.mode().toString(), options, progress, interrupt::requested)
-                .onPlan(plan -> progress.say(plan.toString().stripTrailing()))
-                .onEpoch(epoch -> logEpoch(folder, model, epoch, names))
+                .onPlan(
+                    plan -> {
+                      progress.say(plan.toString().stripTrailing());
+                      log.start(plan.peakBytes(), List.of());
+                    })
+                .listener(log)
                 .run(device, model, trainLoader, validationLoader, testLoader, () -> {});
         finish(folder, model, result, testImages, names, progress);
         return result.bestEpoch() == 0 ? 1 : 0;
@@ -160,14 +163,6 @@ final class TrainCommand implements Callable<Integer> {
 
   private ImageLoader loader(ImageList images, Preprocess preprocess) {
     return new ImageLoader(images, preprocess, where.loaderThreads(), training.cacheBytes());
-  }
-
-  private void logEpoch(
-      OutputFolder folder, VisionTransformer model, EpochResult epoch, List<String> names) {
-    folder.append("log.jsonl", Json.line(RunFiles.epoch(epoch, names)));
-    if (epoch.best()) {
-      save(folder, model);
-    }
   }
 
   private void save(OutputFolder folder, VisionTransformer model) {

@@ -6,9 +6,8 @@ import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.TrainListener;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 
-/** Draws the progress line of a training or pretraining, and hands its epochs on. */
+/** Draws the progress line of a training or pretraining, and hands on what it is told. */
 final class TrainingProgress implements TrainListener {
   private final Progress progress;
   private final int epochs;
@@ -16,7 +15,7 @@ final class TrainingProgress implements TrainListener {
   private final long epochImages;
   private final long peakBytes;
   private final BooleanSupplier stop;
-  private final Consumer<EpochResult> onEpoch;
+  private final TrainListener next;
   private double auroc = Double.NaN;
   private double lossSum;
 
@@ -25,6 +24,7 @@ final class TrainingProgress implements TrainListener {
    * @param updateImages images an update
    * @param peakBytes of device memory
    * @param stop asked before every update whether to end early
+   * @param next told what this one is told
    */
   TrainingProgress(
       Progress progress,
@@ -33,14 +33,14 @@ final class TrainingProgress implements TrainListener {
       int updateImages,
       long peakBytes,
       BooleanSupplier stop,
-      Consumer<EpochResult> onEpoch) {
+      TrainListener next) {
     this.progress = progress;
     this.epochs = epochs;
     this.updateImages = updateImages;
     this.epochImages = listImages / updateImages * updateImages;
     this.peakBytes = peakBytes;
     this.stop = stop;
-    this.onEpoch = onEpoch;
+    this.next = next;
   }
 
   @Override
@@ -50,6 +50,7 @@ final class TrainingProgress implements TrainListener {
     progress.show(
         new Progress.State(
             epoch, epochs, seen, epochs * epochImages, lossSum / update, auroc, peakBytes));
+    next.onUpdate(epoch, update, updates, loss, imagesPerSecond);
   }
 
   @Override
@@ -57,7 +58,7 @@ final class TrainingProgress implements TrainListener {
     if (result.validation() != null) {
       auroc = result.validation().mean();
     }
-    onEpoch.accept(result);
+    next.onEpoch(result);
   }
 
   @Override

@@ -9,6 +9,7 @@ import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.Scores;
+import io.github.lorikeet.vision.train.TrainListener;
 import io.github.lorikeet.vision.train.TrainOptions;
 import io.github.lorikeet.vision.train.Trainer;
 import java.util.List;
@@ -45,7 +46,7 @@ final class TrainingRun {
   private final TrainOptions options;
   private final Progress progress;
   private final BooleanSupplier stop;
-  private Consumer<EpochResult> onEpoch = result -> {};
+  private TrainListener listener = new TrainListener() {};
   private Consumer<MemoryPlan> onPlan = plan -> {};
 
   /**
@@ -64,8 +65,8 @@ final class TrainingRun {
     return this;
   }
 
-  TrainingRun onEpoch(Consumer<EpochResult> listener) {
-    onEpoch = listener;
+  TrainingRun listener(TrainListener told) {
+    listener = told;
     return this;
   }
 
@@ -100,7 +101,7 @@ final class TrainingRun {
                   options.batch() * options.accumulate(),
                   plan.peakBytes(),
                   stop,
-                  onEpoch));
+                  listener));
       double seconds = (System.nanoTime() - start) / 1e9;
       Scores scores = test == null || trainer.bestEpoch() == 0 ? null : trainer.evaluate(test);
       if (trainer.bestEpoch() > 0) {

@@ -8,6 +8,7 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -129,6 +131,12 @@ class TrainingCommandsTest {
         .startsWith("path,lower");
     assertThat(out.resolve("config.json")).content().contains("\"mode\" : \"" + mode + "\"");
     assertThat(out.resolve("report.html")).content().contains("<html").contains("ROC");
+    try (Stream<Path> files = Files.list(out)) {
+      Path events = files.filter(f -> f.toString().contains("tfevents")).toList().getFirst();
+      assertThat(Files.readString(events, StandardCharsets.ISO_8859_1))
+          .contains("train/loss", "train/lr", "val/loss", "val/auroc", "val/auroc/lower")
+          .contains("train/images_per_second", "memory/device_bytes");
+    }
     assertThat(Files.exists(out.resolve("adapter/adapter_config.json")))
         .isEqualTo(mode.equals("lora"));
     assertThat(Files.exists(out.resolve("weights.safetensors"))).isEqualTo(!mode.equals("lora"));
