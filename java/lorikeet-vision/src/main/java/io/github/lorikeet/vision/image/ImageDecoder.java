@@ -83,7 +83,9 @@ public final class ImageDecoder {
       };
     } catch (ImageException e) {
       throw new ImageException(name + ": " + e.getMessage(), e);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException e) {
+      throw new ImageException(name + ": damaged image data (" + e.getMessage() + ")", e);
+    } catch (RuntimeException e) {
       // ImageIO reports damaged files by unchecked exceptions too.
       throw new ImageException(name + ": damaged image data (" + e + ")", e);
     } catch (OutOfMemoryError e) {

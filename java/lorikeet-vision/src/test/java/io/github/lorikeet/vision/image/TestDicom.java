@@ -116,6 +116,30 @@ public final class TestDicom {
     return end();
   }
 
+  /** A frame of RLE compression, a segment a plane: runs of equal bytes, and single ones. */
+  static byte[] rle(byte[]... planes) {
+    int[] header = new int[16];
+    header[0] = planes.length;
+    ByteArrayOutputStream segments = new ByteArrayOutputStream();
+    for (int i = 0; i < planes.length; i++) {
+      header[i + 1] = 64 + segments.size();
+      byte[] plane = planes[i];
+      for (int at = 0; at < plane.length; ) {
+        int run = 1;
+        while (run < 128 && at + run < plane.length && plane[at + run] == plane[at]) {
+          run++;
+        }
+        segments.write(1 - run);
+        segments.write(plane[at]);
+        at += run;
+      }
+    }
+    ByteArrayOutputStream frame = new ByteArrayOutputStream();
+    frame.writeBytes(longs(header));
+    frame.writeBytes(segments.toByteArray());
+    return frame.toByteArray();
+  }
+
   byte[] file() {
     TestDicom meta = new TestDicom(syntax, true);
     byte[] uid = syntax.getBytes(StandardCharsets.ISO_8859_1);
