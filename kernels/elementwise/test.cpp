@@ -83,6 +83,7 @@ TEST_CASE("fill: every element and no other, at any strides") {
   const Case cases[] = {{{}, {}},          {{1}, {5}},
                         {{20000}, {1}},    {{3, 197}, {200, 1}},
                         {{197, 3}, {1, 200}}, {{5, 7}, {90, 11}},
+                        {{6, 16}, {24, 1}}, {{6, 16}, {17, 1}}, {{4, 8}, {32, 3}},
                         {{2, 3, 5, 7, 11}, {1155, 385, 77, 11, 1}},
                         {{0, 4}, {4, 1}}};
   for (const Case& c : cases) {
@@ -315,6 +316,9 @@ TEST_CASE("convert: any strides on both sides") {
       {{97, 211}, {211, 1}, {1, 97}},               // transposed
       {{97, 211}, {1, 97}, {211, 1}},
       {{31, 29}, {700, 23}, {650, 22}},             // gaps everywhere
+      {{6, 16}, {24, 1}, {32, 1}},                  // rows of whole vectors, aligned
+      {{6, 16}, {17, 1}, {32, 1}},                  // and not, on one side
+      {{6, 16}, {24, 1}, {19, 1}},
       {{40, 50}, {0, 1}, {50, 1}},                  // one row repeated
       {{40, 50}, {1, 0}, {50, 1}},                  // one column repeated
       {{2, 3, 32, 33}, {3168, 1, 99, 3}, {3168, 1056, 33, 1}},  // channels last to first

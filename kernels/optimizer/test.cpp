@@ -206,6 +206,39 @@ TEST_CASE("optimizer: huge gradients do not overflow the norm, NaN is not hidden
   });
 }
 
+TEST_CASE("optimizer: simulated kernels move each byte once, in as few launches as README.md says") {
+  on_each_device([](lk_device* device) {
+    if (!is_simulated(device)) return;
+    constexpr int64_t count = 70, elements = 4104;  // two launches; a chunk and a piece of one
+    Model model(Shapes(count, {elements}));
+    model.on(device);
+    const int64_t array = count * elements * 4;
+    const auto adamw = count_kernels(device, [&] {
+      LK_REQUIRE_OK(lk_adamw_step(device, model.list.data(), count, 0.1f, 0.9f, 0.999f, 1e-8f, 1,
+                                  nullptr));
+    });
+    REQUIRE(adamw.size() == 1);
+    const simt::Counters& step = adamw.at("adamw_step");
+    CHECK(step.launches == 2);
+    CHECK(step.blocks == 2 * count);
+    CHECK(step.global_read_bytes == 4 * array);
+    CHECK(step.global_write_bytes == 3 * array);
+
+    size_t bytes = 0;
+    LK_REQUIRE_OK(lk_gradient_norm_workspace(device, model.list.data(), count, &bytes));
+    Workspace workspace(device, bytes);
+    Array norm({1}), scale({1});
+    const auto counted = count_kernels(device, [&] {
+      LK_REQUIRE_OK(lk_gradient_norm(device, model.list.data(), count, 1, norm.on(device),
+                                     scale.on(device), workspace.data(), bytes));
+    });
+    REQUIRE(counted.size() == 2);
+    CHECK(counted.at("gradient_norm").launches == 2);
+    CHECK(counted.at("gradient_norm").global_read_bytes == array);
+    CHECK(counted.at("gradient_norm_finish").launches == 1);
+  });
+}
+
 TEST_CASE("optimizer: bad arguments change nothing") {
   on_each_device([](lk_device* device) {
     Model model(Shapes{{4}, {6}});

@@ -94,6 +94,27 @@ TEST_CASE("pool: the oracle's gradient is its slope") {
   }
 }
 
+TEST_CASE("pool: simulated kernels move each byte once, as README.md counts") {
+  constexpr int64_t batch = 2, tokens = 17, k = 264, first = 1;
+  for (const int32_t dtype : activation_dtypes()) {
+    const int64_t row = k * dtype_bytes(dtype), mean = batch * k * 4;
+    on_each_device(dtype, [&](lk_device* device) {
+      if (!is_simulated(device)) return;
+      Array x = Array({batch, tokens, k}, {0, 0, dtype}).randomize(1), y({batch, k});
+      const simt::Counters forward = count_kernels(device, [&] {
+        LK_REQUIRE_OK(lk_mean_pool_forward(device, x.on(device), first, y.on(device)));
+      }).at("mean_pool_forward");
+      CHECK(forward.global_read_bytes == batch * (tokens - first) * row);
+      CHECK(forward.global_write_bytes == mean);
+      const simt::Counters backward = count_kernels(device, [&] {
+        LK_REQUIRE_OK(lk_mean_pool_backward(device, y.on(device), first, x.on(device)));
+      }).at("mean_pool_backward");
+      CHECK(backward.touched_read_bytes == mean);
+      CHECK(backward.global_write_bytes == batch * tokens * row);
+    });
+  }
+}
+
 TEST_CASE("pool: bad arguments") {
   on_each_device([](lk_device* device) {
     Array x({2, 5, 3}), y({2, 3}), wrong({2, 4}), flat({10, 3});
