@@ -26,6 +26,9 @@ class CudaDevice final : public lk_device {
       : lk_device(std::move(name), &cuda::operations), index_(index), properties_(properties) {
     context_.shared_bytes = static_cast<int64_t>(properties.sharedMemPerBlockOptin);
   }
+  ~CudaDevice() override {
+    if (uploaded_ != nullptr) cudaEventDestroy(uploaded_);
+  }
 
   lk_status describe(lk_device_info& info) override {
     info = {};
@@ -50,6 +53,18 @@ class CudaDevice final : public lk_device {
   lk_status download(void* destination, const void* source, size_t bytes) override {
     return copy(destination, source, bytes, cudaMemcpyDeviceToHost, "download");
   }
+  lk_status upload_async(void* destination, const void* source, size_t bytes) override {
+    LK_TRY(check(cudaSetDevice(index_), "device"));
+    if (uploaded_ == nullptr) {
+      LK_TRY(check(cudaEventCreateWithFlags(&uploaded_, cudaEventDisableTiming), "upload"));
+    }
+    LK_TRY(check(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyHostToDevice, stream()),
+                 "upload"));
+    return check(cudaEventRecord(uploaded_, stream()), "upload");
+  }
+  lk_status await_uploads() override {
+    return uploaded_ == nullptr ? LK_OK : check(cudaEventSynchronize(uploaded_), "uploads");
+  }
 
  protected:
   void* allocate_block(size_t bytes) override {
@@ -61,6 +76,16 @@ class CudaDevice final : public lk_device {
     return block;
   }
   void release_block(void* block, size_t) override { cudaFree(block); }
+  void* allocate_host_block(size_t bytes) override {
+    void* block = nullptr;
+    if (cudaSetDevice(index_) != cudaSuccess ||
+        cudaHostAlloc(&block, bytes, cudaHostAllocDefault) != cudaSuccess) {
+      cudaGetLastError();
+      return nullptr;
+    }
+    return block;
+  }
+  void release_host_block(void* block) override { cudaFreeHost(block); }
 
  private:
   cudaStream_t stream() const { return static_cast<cudaStream_t>(context_.stream); }
@@ -74,6 +99,7 @@ class CudaDevice final : public lk_device {
 
   int index_;
   cudaDeviceProp properties_;
+  cudaEvent_t uploaded_ = nullptr;  // the last upload_async, once there was one
 };
 
 lk_status parse_index(const char* name, int& index) {

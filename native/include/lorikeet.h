@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a signature or a struct of this header changes. */
-#define LK_ABI_VERSION 2
+#define LK_ABI_VERSION 3
 /* Bytes: the alignment of lk_allocate's blocks, and the one asked of workspaces. */
 #define LK_ALIGNMENT 64
 #define LK_MAX_DIMS 5
@@ -69,7 +69,7 @@ typedef enum lk_status {
   LK_OK = 0,
   LK_BAD_ARGUMENT = 1,  /* an argument breaks this header's contract: the caller's mistake */
   LK_UNSUPPORTED = 2,   /* valid, but this device or build has no kernel for it */
-  LK_OUT_OF_MEMORY = 3, /* lk_allocate only: the device has no such block left */
+  LK_OUT_OF_MEMORY = 3, /* lk_allocate and lk_allocate_host only: there is no such block left */
   LK_DEVICE_LOST = 4,   /* the device stopped answering; close it */
   LK_INTERNAL = 5       /* a defect of Lorikeet; please report the text of lk_last_error() */
 } lk_status;
@@ -120,8 +120,8 @@ typedef struct lk_device_info {
  * The environment's LORIKEET_ISA (generic, avx2, avx512) asks for a lower instruction set than
  * the processor's best; one it lacks is an error. */
 LK_API lk_status lk_device_open(const char* name, int32_t threads, lk_device** device);
-/* Ends the device's threads. Blocks still allocated are LK_BAD_ARGUMENT and the device stays
- * open: free them first. NULL is allowed. */
+/* Ends the device's threads. Blocks still allocated, the host's too, are LK_BAD_ARGUMENT and
+ * the device stays open: free them first. NULL is allowed. */
 LK_API lk_status lk_device_close(lk_device* device);
 LK_API lk_status lk_device_describe(lk_device* device, lk_device_info* info);
 /* Returns when all work given to the device has ended. */
@@ -152,6 +152,19 @@ LK_API lk_status lk_upload(lk_device* device, void* device_destination, const vo
                            size_t bytes);
 LK_API lk_status lk_download(lk_device* device, void* host_destination, const void* device_source,
                              size_t bytes);
+
+/* Host memory that uploads to this device are fastest from, page-locked for a CUDA device: bytes
+ * (more than 0), aligned to LK_ALIGNMENT, contents undefined, not counted by lk_memory. */
+LK_API lk_status lk_allocate_host(lk_device* device, size_t bytes, void** block);
+/* Frees a block of lk_allocate_host's; as lk_free. */
+LK_API lk_status lk_free_host(lk_device* device, void* block);
+/* As lk_upload, in order with all other calls, but may return before host_source was read: it must
+ * stay as it is until lk_await_uploads has returned. */
+LK_API lk_status lk_upload_async(lk_device* device, void* device_destination,
+                                 const void* host_source, size_t bytes);
+/* Returns when the sources of all uploads so far have been read; calls made after them may still be
+ * at work. */
+LK_API lk_status lk_await_uploads(lk_device* device);
 
 /* ---- Elementwise -------------------------------------------------------------------------- */
 

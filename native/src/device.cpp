@@ -43,6 +43,39 @@ lk_status lk_device::release(void* block) {
   return LK_OK;
 }
 
+lk_status lk_device::allocate_host(size_t bytes, void** block) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  void* made = allocate_host_block(bytes);
+  if (made == nullptr) {
+    return lk::fail(LK_OUT_OF_MEMORY, "%s: no %zu bytes of host memory left for uploads",
+                    name_.c_str(), bytes);
+  }
+  try {
+    host_blocks_.insert(made);
+  } catch (...) {
+    release_host_block(made);
+    throw;
+  }
+  *block = made;
+  return LK_OK;
+}
+
+lk_status lk_device::release_host(void* block) {
+  if (block == nullptr) return LK_OK;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (host_blocks_.erase(block) == 0) {
+    return lk::fail(LK_BAD_ARGUMENT, "block: %p, expected a live host block of device %s", block,
+                    name_.c_str());
+  }
+  release_host_block(block);
+  return LK_OK;
+}
+
+size_t lk_device::live_host_blocks() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return host_blocks_.size();
+}
+
 lk_memory_info lk_device::memory() {
   std::lock_guard<std::mutex> lock(mutex_);
   return memory_;

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <mutex>
+#include <new>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "operations.h"
 
@@ -27,10 +29,18 @@ struct lk_device {
   virtual lk_status synchronize() = 0;
   virtual lk_status upload(void* destination, const void* source, size_t bytes) = 0;
   virtual lk_status download(void* destination, const void* source, size_t bytes) = 0;
+  // A device whose uploads end before they return need not override these.
+  virtual lk_status upload_async(void* destination, const void* source, size_t bytes) {
+    return upload(destination, source, bytes);
+  }
+  virtual lk_status await_uploads() { return LK_OK; }
 
   // Counted allocation. These may be called from any thread.
   lk_status allocate(size_t bytes, void** block);
   lk_status release(void* block);
+  lk_status allocate_host(size_t bytes, void** block);
+  lk_status release_host(void* block);
+  size_t live_host_blocks();
   lk_memory_info memory();
   void reset_peak();
   void fail_allocation(int64_t countdown);
@@ -39,6 +49,13 @@ struct lk_device {
   // A block aligned to LK_ALIGNMENT, or nullptr when there is none left.
   virtual void* allocate_block(size_t bytes) = 0;
   virtual void release_block(void* block, size_t bytes) = 0;
+  // The same in host memory, by default any.
+  virtual void* allocate_host_block(size_t bytes) {
+    return ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
+  }
+  virtual void release_host_block(void* block) {
+    ::operator delete(block, std::align_val_t{LK_ALIGNMENT});
+  }
 
   lk::Context context_;
 
@@ -47,6 +64,7 @@ struct lk_device {
   const lk::Operations* operations_;
   std::mutex mutex_;
   std::unordered_map<void*, size_t> blocks_;  // live blocks and their bytes
+  std::unordered_set<void*> host_blocks_;
   lk_memory_info memory_{};
   int64_t allocations_until_failure_ = 0;  // 0: never
 };

@@ -73,6 +73,32 @@ TEST_CASE("abi: upload and download carry bytes") {
   });
 }
 
+TEST_CASE("abi: uploads from host blocks arrive before later work, and blocks must be freed") {
+  on_each_device([](lk_device* device) {
+    void *host = nullptr, *block = nullptr;
+    LK_REQUIRE_OK(lk_allocate_host(device, 12, &host));
+    CHECK(reinterpret_cast<uintptr_t>(host) % LK_ALIGNMENT == 0);
+    LK_REQUIRE_FAILS(lk_device_close(device), LK_BAD_ARGUMENT, "1 host blocks still allocated");
+    LK_REQUIRE_OK(lk_allocate(device, 12, &block));
+    float received[3] = {};
+    for (float first = 1; first < 20; ++first) {
+      const float sent[3] = {first, 2, 3};
+      LK_REQUIRE_OK(lk_await_uploads(device));
+      std::memcpy(host, sent, sizeof(sent));
+      LK_REQUIRE_OK(lk_upload_async(device, block, host, sizeof(sent)));
+      LK_REQUIRE_OK(lk_download(device, received, block, sizeof(sent)));
+      CHECK(std::memcmp(sent, received, sizeof(sent)) == 0);
+    }
+    LK_REQUIRE_OK(lk_free(device, block));
+    LK_REQUIRE_FAILS(lk_free(device, host), LK_BAD_ARGUMENT, "live block");
+    LK_REQUIRE_OK(lk_free_host(device, host));
+    LK_REQUIRE_FAILS(lk_free_host(device, host), LK_BAD_ARGUMENT, "live host block");
+    LK_REQUIRE_OK(lk_free_host(device, nullptr));
+    LK_REQUIRE_FAILS(lk_upload_async(device, nullptr, received, 4), LK_BAD_ARGUMENT, "destination");
+    LK_REQUIRE_FAILS(lk_allocate_host(device, 0, &host), LK_BAD_ARGUMENT, "bytes");
+  });
+}
+
 TEST_CASE("abi: malformed tensors are refused before memory is touched") {
   on_each_device([](lk_device* device) {
     Array good({2, 3}), out({2, 3});

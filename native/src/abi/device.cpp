@@ -54,6 +54,10 @@ lk_status lk_device_close(lk_device* device) {
                   static_cast<long long>(memory.live_blocks),
                   static_cast<long long>(memory.live_bytes));
     }
+    if (const size_t blocks = device->live_host_blocks(); blocks != 0) {
+      return fail(LK_BAD_ARGUMENT, "device: %zu host blocks still allocated, free them first",
+                  blocks);
+    }
     delete device;
     return LK_OK;
   });
@@ -74,14 +78,23 @@ lk_status lk_synchronize(lk_device* device) {
   });
 }
 
+namespace {
+
+lk_status check_allocation(lk_device* device, size_t bytes, void** block) {
+  LK_TRY(check_device(device));
+  if (block == nullptr) return fail(LK_BAD_ARGUMENT, "block: NULL, expected a place for the answer");
+  if (bytes == 0 || bytes > static_cast<size_t>(INT64_MAX) / 2) {
+    return fail(LK_BAD_ARGUMENT, "bytes: %zu, expected 1 or more, and fewer than any memory has",
+                bytes);
+  }
+  return LK_OK;
+}
+
+}  // namespace
+
 lk_status lk_allocate(lk_device* device, size_t bytes, void** block) {
   return guarded([&]() -> lk_status {
-    LK_TRY(check_device(device));
-    if (block == nullptr) return fail(LK_BAD_ARGUMENT, "block: NULL, expected a place for the answer");
-    if (bytes == 0 || bytes > static_cast<size_t>(INT64_MAX) / 2) {
-      return fail(LK_BAD_ARGUMENT, "bytes: %zu, expected 1 or more, and fewer than any memory has",
-                  bytes);
-    }
+    LK_TRY(check_allocation(device, bytes, block));
     return device->allocate(bytes, block);
   });
 }
@@ -146,5 +159,33 @@ lk_status lk_download(lk_device* device, void* destination, const void* source, 
   return guarded([&]() -> lk_status {
     LK_TRY(check_copy(device, destination, source, bytes));
     return bytes == 0 ? LK_OK : device->download(destination, source, bytes);
+  });
+}
+
+lk_status lk_allocate_host(lk_device* device, size_t bytes, void** block) {
+  return guarded([&]() -> lk_status {
+    LK_TRY(check_allocation(device, bytes, block));
+    return device->allocate_host(bytes, block);
+  });
+}
+
+lk_status lk_free_host(lk_device* device, void* block) {
+  return guarded([&]() -> lk_status {
+    LK_TRY(check_device(device));
+    return device->release_host(block);
+  });
+}
+
+lk_status lk_upload_async(lk_device* device, void* destination, const void* source, size_t bytes) {
+  return guarded([&]() -> lk_status {
+    LK_TRY(check_copy(device, destination, source, bytes));
+    return bytes == 0 ? LK_OK : device->upload_async(destination, source, bytes);
+  });
+}
+
+lk_status lk_await_uploads(lk_device* device) {
+  return guarded([&]() -> lk_status {
+    LK_TRY(check_device(device));
+    return device->await_uploads();
   });
 }

@@ -92,6 +92,14 @@ public final class Device implements AutoCloseable {
     check("synchronize", Lorikeet.lk_synchronize(handle()));
   }
 
+  /**
+   * Returns when the sources of all {@link Tensor#uploadAsync} so far may be changed; kernels
+   * called after these may still be at work.
+   */
+  public void awaitUploads() {
+    check("await_uploads", Lorikeet.lk_await_uploads(handle()));
+  }
+
   /** The operations of this device. */
   public Kernels kernels() {
     return kernels;
@@ -107,9 +115,18 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Allocates host memory to upload from, contents undefined.
+   *
+   * @param bytes more than 0
+   */
+  public HostBuffer allocateHost(long bytes) {
+    return new HostBuffer(this, bytes);
+  }
+
+  /**
    * Ends the device; closing it again does nothing.
    *
-   * @throws LorikeetException when tensors of it are still open: it stays open then
+   * @throws LorikeetException when tensors or host buffers of it are still open: it stays open then
    */
   @Override
   public void close() {
@@ -139,32 +156,74 @@ public final class Device implements AutoCloseable {
     check("free", Lorikeet.lk_free(handle(), block));
   }
 
-  /** Copies host memory to an address of the device; memory on the Java heap goes in pieces. */
-  void upload(long destination, MemorySegment source) {
-    long step = source.isNative() ? source.byteSize() : STAGING_BYTES;
-    for (long offset = 0; offset < source.byteSize(); offset += step) {
-      MemorySegment piece = source.asSlice(offset, Math.min(step, source.byteSize() - offset));
-      if (!piece.isNative()) {
-        piece = staging(piece.byteSize()).copyFrom(piece);
-      }
-      MemorySegment target = MemorySegment.ofAddress(destination + offset);
-      check("upload", Lorikeet.lk_upload(handle(), target, piece, piece.byteSize()));
+  MemorySegment allocateHostBlock(long bytes) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment block = arena.allocate(ValueLayout.ADDRESS);
+      check("allocate_host", Lorikeet.lk_allocate_host(handle(), bytes, block));
+      return block.get(ValueLayout.ADDRESS, 0);
     }
   }
 
-  /** Copies from an address of the device to host memory. */
-  void download(MemorySegment destination, long source) {
-    long step = destination.isNative() ? destination.byteSize() : STAGING_BYTES;
-    for (long offset = 0; offset < destination.byteSize(); offset += step) {
-      MemorySegment piece =
-          destination.asSlice(offset, Math.min(step, destination.byteSize() - offset));
-      MemorySegment host = piece.isNative() ? piece : staging(piece.byteSize());
-      MemorySegment origin = MemorySegment.ofAddress(source + offset);
-      check("download", Lorikeet.lk_download(handle(), host, origin, piece.byteSize()));
-      if (host != piece) {
+  void freeHostBlock(MemorySegment block) {
+    check("free_host", Lorikeet.lk_free_host(handle(), block));
+  }
+
+  /** Copies elements from host memory to an address of the device. */
+  void upload(MemorySegment source, DType from, long destination, DType to) {
+    if (source.isNative() && from == to) {
+      upload(source, destination);
+      return;
+    }
+    long elements = source.byteSize() / from.bytes();
+    long step = STAGING_BYTES / Math.max(from.bytes(), to.bytes());
+    for (long i = 0; i < elements; i += step) {
+      long count = Math.min(step, elements - i);
+      MemorySegment piece = source.asSlice(i * from.bytes(), count * from.bytes());
+      MemorySegment host = staging(count * to.bytes());
+      if (from == to) {
+        host.copyFrom(piece);
+      } else {
+        HostNumbers.convert(from, piece, to, host);
+      }
+      upload(host, destination + i * to.bytes());
+    }
+  }
+
+  private void upload(MemorySegment host, long destination) {
+    MemorySegment target = MemorySegment.ofAddress(destination);
+    check("upload", Lorikeet.lk_upload(handle(), target, host, host.byteSize()));
+  }
+
+  /** Begins a copy from off-heap memory to an address of the device. */
+  void uploadAsync(MemorySegment source, long destination) {
+    MemorySegment target = MemorySegment.ofAddress(destination);
+    check("upload_async", Lorikeet.lk_upload_async(handle(), target, source, source.byteSize()));
+  }
+
+  /** Copies elements from an address of the device to host memory. */
+  void download(long source, DType from, MemorySegment destination, DType to) {
+    if (destination.isNative() && from == to) {
+      download(source, destination);
+      return;
+    }
+    long elements = destination.byteSize() / to.bytes();
+    long step = STAGING_BYTES / Math.max(from.bytes(), to.bytes());
+    for (long i = 0; i < elements; i += step) {
+      long count = Math.min(step, elements - i);
+      MemorySegment host = staging(count * from.bytes());
+      download(source + i * from.bytes(), host);
+      MemorySegment piece = destination.asSlice(i * to.bytes(), count * to.bytes());
+      if (from == to) {
         piece.copyFrom(host);
+      } else {
+        HostNumbers.convert(from, host, to, piece);
       }
     }
+  }
+
+  private void download(long source, MemorySegment host) {
+    MemorySegment origin = MemorySegment.ofAddress(source);
+    check("download", Lorikeet.lk_download(handle(), host, origin, host.byteSize()));
   }
 
   private MemorySegment staging(long bytes) {

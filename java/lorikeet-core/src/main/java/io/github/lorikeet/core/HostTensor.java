@@ -5,8 +5,6 @@ package io.github.lorikeet.core;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -19,13 +17,6 @@ import java.util.Arrays;
  * @param data exactly the elements: {@code elements * type.bytes()} bytes
  */
 public record HostTensor(DType type, long[] sizes, MemorySegment data) {
-  private static final ValueLayout.OfFloat F32 =
-      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt I32 =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfShort I16 =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
   /** Bytes; what {@code lk_allocate} gives, so that host copies may be computed on as well. */
   private static final long ALIGNMENT = 64;
 
@@ -56,7 +47,7 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
           "%s was given %d values".formatted(shape(DType.F32, sizes), values.length));
     }
     MemorySegment data = allocate((long) values.length * Float.BYTES);
-    MemorySegment.copy(values, 0, data, F32, 0, values.length);
+    MemorySegment.copy(values, 0, data, HostNumbers.F32, 0, values.length);
     return new HostTensor(DType.F32, sizes, data);
   }
 
@@ -97,10 +88,10 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
     }
     float[] values = new float[(int) elements()];
     if (type == DType.F32) {
-      MemorySegment.copy(data, F32, 0, values, 0, values.length);
+      MemorySegment.copy(data, HostNumbers.F32, 0, values, 0, values.length);
     } else {
       for (int i = 0; i < values.length; i++) {
-        values[i] = floatAt(i);
+        values[i] = HostNumbers.get(type, data, i);
       }
     }
     return values;
@@ -108,14 +99,7 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
 
   /** This tensor if it is f32 already, else a converted copy; see {@link #toFloats}. */
   public HostTensor f32() {
-    if (type == DType.F32) {
-      return this;
-    }
-    MemorySegment copy = allocate(Math.multiplyExact(elements(), Float.BYTES));
-    for (long i = 0; i < elements(); i++) {
-      copy.set(F32, i * Float.BYTES, floatAt(i));
-    }
-    return new HostTensor(DType.F32, sizes, copy);
+    return as(DType.F32);
   }
 
   /**
@@ -123,29 +107,21 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
    * largest f16 becomes infinity, as IEEE 754 has it.
    */
   public HostTensor f16() {
-    if (type == DType.F16) {
+    return as(DType.F16);
+  }
+
+  private HostTensor as(DType wanted) {
+    if (type == wanted) {
       return this;
     }
-    MemorySegment copy = allocate(Math.multiplyExact(elements(), Short.BYTES));
-    for (long i = 0; i < elements(); i++) {
-      copy.set(I16, i * Short.BYTES, Float.floatToFloat16(floatAt(i)));
-    }
-    return new HostTensor(DType.F16, sizes, copy);
+    MemorySegment copy = allocate(Math.multiplyExact(elements(), wanted.bytes()));
+    HostNumbers.convert(type, data, wanted, copy);
+    return new HostTensor(wanted, sizes, copy);
   }
 
   @Override
   public String toString() {
     return shape();
-  }
-
-  private float floatAt(long index) {
-    return switch (type) {
-      case F32 -> data.get(F32, index * Float.BYTES);
-      case BF16 -> Float.intBitsToFloat(data.get(I16, index * Short.BYTES) << 16);
-      case F16 -> Float.float16ToFloat(data.get(I16, index * Short.BYTES));
-      case I32 -> data.get(I32, index * Integer.BYTES);
-      case U8 -> Byte.toUnsignedInt(data.get(ValueLayout.JAVA_BYTE, index));
-    };
   }
 
   private static MemorySegment allocate(long bytes) {

@@ -249,10 +249,10 @@ public final class Tensor implements AutoCloseable {
     lk_tensor.data(descriptor, data);
   }
 
-  /** Copies the whole of a contiguous tensor from f32 numbers. */
+  /** Copies the whole of a contiguous f32, bf16 or f16 tensor from f32 numbers, rounding them. */
   public void upload(float[] source) {
-    checkType(DType.F32, "float[]");
-    upload(MemorySegment.ofArray(source));
+    checkNumbers("float[]");
+    upload(DType.F32, MemorySegment.ofArray(source));
   }
 
   /** Copies the whole of a contiguous tensor from i32 numbers. */
@@ -261,18 +261,43 @@ public final class Tensor implements AutoCloseable {
     upload(MemorySegment.ofArray(source));
   }
 
-  /** Copies the whole of a contiguous tensor from host memory, elements as they stand. */
-  public void upload(MemorySegment source) {
-    checkCopy(source);
-    long address = address();
-    device().upload(address, source);
+  /** Copies the whole of a contiguous f32, bf16 or f16 tensor from numbers of any dtype. */
+  public void upload(HostTensor source) {
+    checkNumbers(source.toString());
+    upload(source.type(), source.data());
   }
 
-  /** The elements of a contiguous f32 tensor. */
+  /** Copies the whole of a contiguous tensor from host memory, elements as they stand. */
+  public void upload(MemorySegment source) {
+    upload(type, source);
+  }
+
+  private void upload(DType from, MemorySegment source) {
+    checkCopy(source, from);
+    long address = address();
+    device().upload(source, from, address, type);
+  }
+
+  /**
+   * Begins what {@link #upload(MemorySegment)} does, in order with the device's kernels.
+   *
+   * @param source off the Java heap, unchanged and open until {@link Device#awaitUploads} has
+   *     returned; a {@link HostBuffer}'s memory is fastest
+   */
+  public void uploadAsync(MemorySegment source) {
+    if (!source.isNative()) {
+      throw new IllegalArgumentException("memory is on the Java heap, expected off-heap memory");
+    }
+    checkCopy(source, type);
+    long address = address();
+    device().uploadAsync(source, address);
+  }
+
+  /** The elements of a contiguous f32, bf16 or f16 tensor. */
   public float[] download() {
-    checkType(DType.F32, "float[]");
+    checkNumbers("float[]");
     float[] result = new float[Math.toIntExact(elements)];
-    download(MemorySegment.ofArray(result));
+    download(MemorySegment.ofArray(result), DType.F32);
     return result;
   }
 
@@ -286,10 +311,14 @@ public final class Tensor implements AutoCloseable {
 
   /** Copies the whole of a contiguous tensor to host memory, elements as they stand. */
   public void download(MemorySegment destination) {
-    checkCopy(destination);
     checkWritable(destination);
+    download(destination, type);
+  }
+
+  private void download(MemorySegment destination, DType to) {
+    checkCopy(destination, to);
     long address = address();
-    device().download(destination, address);
+    device().download(address, type, destination, to);
   }
 
   /**
@@ -340,13 +369,23 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  private void checkCopy(MemorySegment host) {
+  private void checkNumbers(String host) {
+    if (type == DType.I32 || type == DType.U8) {
+      throw new IllegalArgumentException(shape() + " as " + host + ", expected f32, bf16 or f16");
+    }
+  }
+
+  private void checkCopy(MemorySegment host, DType hostType) {
     if (!contiguous) {
       throw new IllegalArgumentException(shape() + ", expected a contiguous tensor to copy");
     }
-    if (host.byteSize() != bytes()) {
+    if (host.byteSize() != elements * hostType.bytes()) {
       throw new IllegalArgumentException(
-          "%s has %d bytes, the host memory %d".formatted(shape(), bytes(), host.byteSize()));
+          "%s has %d bytes, the host memory %d"
+              .formatted(
+                  hostType == type ? shape() : shape() + " as " + hostType,
+                  elements * hostType.bytes(),
+                  host.byteSize()));
     }
   }
 

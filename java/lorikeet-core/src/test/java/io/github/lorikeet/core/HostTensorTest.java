@@ -57,6 +57,15 @@ class HostTensorTest {
   }
 
   @Test
+  void roundsToBf16ToNearestEven() {
+    float[] exact = {1, 0x1.01p0f, 0x1.03p0f, Float.MAX_VALUE, Float.NaN, -0x1.010002p0f};
+    MemorySegment half = Arena.ofAuto().allocate(12);
+    HostNumbers.convert(DType.F32, HostTensor.of(exact, 6).data(), DType.BF16, half);
+    assertThat(new HostTensor(DType.BF16, new long[] {6}, half).toFloats())
+        .containsExactly(1, 1, 0x1.04p0f, Float.POSITIVE_INFINITY, Float.NaN, -0x1.02p0f);
+  }
+
+  @Test
   void emptyTensorsAreTensors() {
     assertThat(HostTensor.of(new float[0], 3, 0).toFloats()).isEmpty();
     assertThat(HostTensor.of(new float[0], Long.MAX_VALUE, Long.MAX_VALUE, 0).bytes()).isZero();

@@ -11,8 +11,11 @@ import io.github.lorikeet.core.ffi.lk_tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class TensorTest {
   private final Device device = Device.open("cpu", 1);
@@ -90,6 +93,62 @@ class TensorTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"F32", "BF16", "F16"})
+  void numbersAreRoundedToItsType(DType type) {
+    float[] numbers = new float[50_001];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = (i - 25_000) * 1.001f;
+    }
+    try (Tensor tensor = device.allocate(type, numbers.length);
+        Tensor exact = device.allocate(DType.F32, numbers.length);
+        Tensor converted = device.allocate(type, numbers.length)) {
+      exact.upload(numbers);
+      device.kernels().convert(exact, converted);
+      float[] expected = converted.download();
+      tensor.upload(numbers);
+      assertThat(tensor.download()).isEqualTo(expected);
+      tensor.upload(new float[numbers.length]);
+      tensor.upload(HostTensor.of(numbers, numbers.length));
+      assertThat(tensor.download()).isEqualTo(expected);
+      assertThat(Arrays.equals(expected, numbers)).isEqualTo(type == DType.F32);
+      HostTensor half = HostTensor.of(numbers, numbers.length).f16();
+      tensor.upload(half);
+      exact.upload(half.f32());
+      device.kernels().convert(exact, converted);
+      assertThat(tensor.download()).isEqualTo(converted.download());
+    }
+  }
+
+  @Test
+  void uploadsFromAHostBuffer() {
+    try (Tensor tensor = device.allocate(DType.F32, 3)) {
+      HostBuffer buffer = device.allocateHost(12);
+      MemorySegment memory = buffer.memory();
+      for (int round = 1; round < 10; round++) {
+        device.awaitUploads();
+        for (int i = 0; i < 3; i++) {
+          memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, round * i);
+        }
+        tensor.uploadAsync(memory);
+        device.kernels().add(tensor, tensor, tensor);
+        assertThat(tensor.download()).containsExactly(0, 2 * round, 4 * round);
+      }
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> tensor.uploadAsync(memory.asSlice(4)))
+          .withMessage("f32 [3] has 12 bytes, the host memory 8");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> tensor.uploadAsync(MemorySegment.ofArray(new float[3])))
+          .withMessage("memory is on the Java heap, expected off-heap memory");
+      assertThat(device.memory().liveBytes()).isEqualTo(12);
+      buffer.close();
+      buffer.close();
+      assertThatIllegalStateException()
+          .isThrownBy(() -> memory.get(ValueLayout.JAVA_FLOAT, 0))
+          .withMessage("Already closed");
+    }
+  }
+
   @Test
   void refusesCopiesThatDoNotFit() {
     try (Tensor tensor = device.allocate(DType.F32, 2, 3)) {
@@ -105,6 +164,14 @@ class TensorTest {
       assertThatIllegalArgumentException()
           .isThrownBy(tensor::downloadInts)
           .withMessage("f32 [2, 3] as int[], expected i32");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> tensor.upload(HostTensor.of(new float[5], 5).f16()))
+          .withMessage("f32 [2, 3] as f16 has 12 bytes, the host memory 10");
+      try (Tensor ints = device.allocate(DType.I32, 2)) {
+        assertThatIllegalArgumentException()
+            .isThrownBy(() -> ints.upload(new float[2]))
+            .withMessage("i32 [2] as float[], expected f32, bf16 or f16");
+      }
       assertThatIllegalArgumentException()
           .isThrownBy(() -> tensor.download(HostTensor.of(new float[6], 6).data()))
           .withMessage("memory is read-only, expected a writable segment");

@@ -23,10 +23,10 @@ public class Lorikeet extends Lorikeet$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LK_ABI_VERSION = (int)2L;
+    private static final int LK_ABI_VERSION = (int)3L;
     /**
      * {@snippet lang=c :
-     * #define LK_ABI_VERSION 2
+     * #define LK_ABI_VERSION 3
      * }
      */
     public static int LK_ABI_VERSION() {
@@ -1067,6 +1067,252 @@ public class Lorikeet extends Lorikeet$shared {
                 traceDowncall("lk_download", device, host_destination, device_source, bytes);
             }
             return (int)mh$.invokeExact(device, host_destination, device_source, bytes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lk_allocate_host {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lorikeet.C_INT,
+            Lorikeet.C_POINTER,
+            Lorikeet.C_LONG,
+            Lorikeet.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lk_allocate_host");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lk_status lk_allocate_host(lk_device *device, size_t bytes, void **block)
+     * }
+     */
+    public static FunctionDescriptor lk_allocate_host$descriptor() {
+        return lk_allocate_host.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lk_status lk_allocate_host(lk_device *device, size_t bytes, void **block)
+     * }
+     */
+    public static MethodHandle lk_allocate_host$handle() {
+        return lk_allocate_host.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lk_status lk_allocate_host(lk_device *device, size_t bytes, void **block)
+     * }
+     */
+    public static MemorySegment lk_allocate_host$address() {
+        return lk_allocate_host.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lk_status lk_allocate_host(lk_device *device, size_t bytes, void **block)
+     * }
+     */
+    public static int lk_allocate_host(MemorySegment device, long bytes, MemorySegment block) {
+        var mh$ = lk_allocate_host.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lk_allocate_host", device, bytes, block);
+            }
+            return (int)mh$.invokeExact(device, bytes, block);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lk_free_host {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lorikeet.C_INT,
+            Lorikeet.C_POINTER,
+            Lorikeet.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lk_free_host");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lk_status lk_free_host(lk_device *device, void *block)
+     * }
+     */
+    public static FunctionDescriptor lk_free_host$descriptor() {
+        return lk_free_host.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lk_status lk_free_host(lk_device *device, void *block)
+     * }
+     */
+    public static MethodHandle lk_free_host$handle() {
+        return lk_free_host.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lk_status lk_free_host(lk_device *device, void *block)
+     * }
+     */
+    public static MemorySegment lk_free_host$address() {
+        return lk_free_host.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lk_status lk_free_host(lk_device *device, void *block)
+     * }
+     */
+    public static int lk_free_host(MemorySegment device, MemorySegment block) {
+        var mh$ = lk_free_host.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lk_free_host", device, block);
+            }
+            return (int)mh$.invokeExact(device, block);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lk_upload_async {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lorikeet.C_INT,
+            Lorikeet.C_POINTER,
+            Lorikeet.C_POINTER,
+            Lorikeet.C_POINTER,
+            Lorikeet.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lk_upload_async");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lk_status lk_upload_async(lk_device *device, void *device_destination, const void *host_source, size_t bytes)
+     * }
+     */
+    public static FunctionDescriptor lk_upload_async$descriptor() {
+        return lk_upload_async.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lk_status lk_upload_async(lk_device *device, void *device_destination, const void *host_source, size_t bytes)
+     * }
+     */
+    public static MethodHandle lk_upload_async$handle() {
+        return lk_upload_async.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lk_status lk_upload_async(lk_device *device, void *device_destination, const void *host_source, size_t bytes)
+     * }
+     */
+    public static MemorySegment lk_upload_async$address() {
+        return lk_upload_async.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lk_status lk_upload_async(lk_device *device, void *device_destination, const void *host_source, size_t bytes)
+     * }
+     */
+    public static int lk_upload_async(MemorySegment device, MemorySegment device_destination, MemorySegment host_source, long bytes) {
+        var mh$ = lk_upload_async.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lk_upload_async", device, device_destination, host_source, bytes);
+            }
+            return (int)mh$.invokeExact(device, device_destination, host_source, bytes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lk_await_uploads {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lorikeet.C_INT,
+            Lorikeet.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lk_await_uploads");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lk_status lk_await_uploads(lk_device *device)
+     * }
+     */
+    public static FunctionDescriptor lk_await_uploads$descriptor() {
+        return lk_await_uploads.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lk_status lk_await_uploads(lk_device *device)
+     * }
+     */
+    public static MethodHandle lk_await_uploads$handle() {
+        return lk_await_uploads.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lk_status lk_await_uploads(lk_device *device)
+     * }
+     */
+    public static MemorySegment lk_await_uploads$address() {
+        return lk_await_uploads.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lk_status lk_await_uploads(lk_device *device)
+     * }
+     */
+    public static int lk_await_uploads(MemorySegment device) {
+        var mh$ = lk_await_uploads.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lk_await_uploads", device);
+            }
+            return (int)mh$.invokeExact(device);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
