@@ -115,7 +115,8 @@ public final class ImageLoader implements AutoCloseable {
     workers.close();
   }
 
-  Preprocess preprocess() {
+  /** How its images are prepared. */
+  public Preprocess preprocess() {
     return preprocess;
   }
 

@@ -2,8 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.vision.train;
 
+import java.util.List;
+
 /** Who watches a training run. All calls come from the training thread. */
 public interface TrainListener {
+
+  /**
+   * Before the first update.
+   *
+   * @param done epochs of an earlier start that the run goes on from; none for a new run
+   * @param warnings why a state of the run that is there was passed over
+   */
+  default void onStart(List<EpochResult> done, List<String> warnings) {}
 
   /**
    * After every update.

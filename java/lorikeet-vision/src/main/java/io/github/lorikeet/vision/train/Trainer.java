@@ -3,7 +3,6 @@
 package io.github.lorikeet.vision.train;
 
 import io.github.lorikeet.core.Device;
-import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.autograd.MemoryPlan;
 import io.github.lorikeet.core.autograd.Optimizer;
 import io.github.lorikeet.core.autograd.Parameter;
@@ -13,10 +12,10 @@ import io.github.lorikeet.vision.data.Batches;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.metrics.Auroc;
 import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.weights.StateFile;
+import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Trains a vision transformer's trainable parameters as a classifier with binary cross-entropy,
@@ -38,10 +37,13 @@ public final class Trainer implements AutoCloseable {
   private final Tape tape;
   private final Variable loss;
   private final MemoryPlan plan;
-  private final Map<Parameter, float[]> best = new LinkedHashMap<>();
+  private final List<Parameter> trained;
+  private final Snapshot best;
+  private Path stateFile;
   private double bestAuroc = Double.NEGATIVE_INFINITY;
   private int bestEpoch;
-  private long steps;
+  private long passes;
+  private double seconds;
 
   /** Records the steps and plans their memory; nothing is allocated on the device yet. */
   public Trainer(Device device, VisionTransformer model, TrainOptions options) {
@@ -58,6 +60,23 @@ public final class Trainer implements AutoCloseable {
     tape.backward(loss, 1f / options.accumulate());
     evaluator = new Evaluator(device, model, options.batch());
     plan = MemoryPlan.of(optimizer, tape, evaluator.tape());
+    trained = plan.parameters().stream().filter(Parameter::trainable).toList();
+    best = new Snapshot(trained);
+  }
+
+  /**
+   * Has {@link #train} write all that the run needs to go on to this file after every epoch, and go
+   * on from it when it is there: a run that ended at any moment, in whatever way, loses at most the
+   * epoch it was in, and a new trainer of the same device, model, options and lists ends with the
+   * same bits as one that was never interrupted. The state before the last is kept beside it, and
+   * used where the last is damaged. {@link StateFile#delete} removes both, once the run's results
+   * are safe or to start anew.
+   *
+   * @return this
+   */
+  public Trainer keepState(Path file) {
+    stateFile = file;
+    return this;
   }
 
   /** All device memory of the run: known before it starts. */
@@ -72,12 +91,19 @@ public final class Trainer implements AutoCloseable {
     return bestEpoch;
   }
 
+  /** Seconds of training, looks at the validation list and earlier starts of the run included. */
+  public double seconds() {
+    return seconds;
+  }
+
   /**
    * Trains to the end, or until the listener asks to stop; the model's parameters hold the best
    * values then. Once a trainer.
    *
+   * @return every epoch's result, those of earlier starts included
    * @throws IllegalArgumentException if the lists do not fit the model or the batch
-   * @throws TrainingException if the loss stops being a number
+   * @throws TrainingException if the loss stops being a number, or the state to go on from is of
+   *     another run or damaged
    */
   public List<EpochResult> train(
       ImageLoader training, ImageLoader validation, TrainListener listener)
@@ -85,19 +111,51 @@ public final class Trainer implements AutoCloseable {
     check(training);
     check(validation);
     plan.allocate();
-    List<EpochResult> results = new ArrayList<>();
-    for (int epoch = 0; epoch < options.epochs() && !listener.stopRequested(); epoch++) {
+    TrainingState state = stateFile == null ? null : state(training, validation);
+    List<EpochResult> results = new ArrayList<>(goOn(state, listener));
+    for (int epoch = results.size(); epoch < options.epochs(); epoch++) {
+      if (listener.stopRequested()) {
+        break;
+      }
+      long start = System.nanoTime();
       Passage passage = trainEpoch(epoch, training, listener);
       if (passage.stopped) {
         break;
       }
       boolean look = (epoch + 1) % options.evaluateEvery() == 0 || epoch + 1 == options.epochs();
       EpochResult result = passage.result(epoch, look ? evaluator.run(validation) : null);
+      seconds += (System.nanoTime() - start) / 1e9;
       results.add(result);
       listener.onEpoch(result);
+      if (state != null) {
+        state.write(new TrainingState.Reached(passes, seconds, results));
+      }
     }
-    restoreBest();
+    best.restore();
     return results;
+  }
+
+  private TrainingState state(ImageLoader training, ImageLoader validation) {
+    return new TrainingState(
+        stateFile,
+        RunIdentity.of(device, model, options, training, validation),
+        trained,
+        optimizer,
+        best);
+  }
+
+  /** The epochs that an earlier start has done, after which everything is as they left it. */
+  private List<EpochResult> goOn(TrainingState state, TrainListener listener) {
+    TrainingState.Reached reached = state == null ? TrainingState.Reached.NOTHING : state.read();
+    passes = reached.passes();
+    seconds = reached.seconds();
+    for (EpochResult result : reached.epochs()) {
+      if (result.best()) {
+        best(result.validation().mean(), result.epoch());
+      }
+    }
+    listener.onStart(reached.epochs(), state == null ? List.of() : state.warnings());
+    return reached.epochs();
   }
 
   private void check(ImageLoader loader) {
@@ -165,7 +223,7 @@ public final class Trainer implements AutoCloseable {
       long before = System.nanoTime();
       passage.images += inputs.fill(batches);
       passage.waitingNanos += System.nanoTime() - before;
-      tape.run(steps++, pass > 0);
+      tape.run(passes++, pass > 0);
       sum += loss.tensor().download()[0];
     }
     optimizer.step((float) passage.learningRate);
@@ -208,18 +266,14 @@ public final class Trainer implements AutoCloseable {
     if (bestEpoch > 0 && !(auroc > bestAuroc)) {
       return false;
     }
-    bestAuroc = Double.isNaN(auroc) ? Double.NEGATIVE_INFINITY : auroc;
-    bestEpoch = epoch;
-    for (Parameter parameter : plan.parameters()) {
-      if (parameter.trainable()) {
-        best.put(parameter, parameter.download());
-      }
-    }
+    best(auroc, epoch);
+    best.take();
     return true;
   }
 
-  private void restoreBest() {
-    best.forEach((parameter, values) -> parameter.load(HostTensor.of(values, parameter.sizes())));
+  private void best(double auroc, int epoch) {
+    bestAuroc = Double.isNaN(auroc) ? Double.NEGATIVE_INFINITY : auroc;
+    bestEpoch = epoch;
   }
 
   /** Logits of a list under the parameters as they are now; after training, the best ones. */
@@ -235,6 +289,7 @@ public final class Trainer implements AutoCloseable {
   @Override
   public void close() {
     plan.close();
+    best.close();
     evaluator.close();
     inputs.close();
   }

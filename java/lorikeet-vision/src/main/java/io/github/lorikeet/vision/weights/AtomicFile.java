@@ -27,7 +27,17 @@ final class AtomicFile {
    * @throws WeightsException if that fails; a file that was there is then unchanged
    */
   static void write(Path path, Body body) {
-    Path part = path.resolveSibling(path.getFileName() + SUFFIX);
+    write(path, null, body);
+  }
+
+  /**
+   * The same, and keeps the file that was at {@code path} under another name. Between the two
+   * renames there is no file at {@code path}.
+   *
+   * @param previous null to keep none
+   */
+  static void write(Path path, Path previous, Body body) {
+    Path part = part(path);
     try {
       try (FileChannel channel =
           FileChannel.open(
@@ -38,11 +48,23 @@ final class AtomicFile {
         body.write(channel);
         channel.force(true);
       }
-      Files.move(part, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      if (previous != null && Files.exists(path)) {
+        move(path, previous);
+      }
+      move(part, path);
     } catch (IOException | RuntimeException e) {
       delete(part, e);
       throw WeightsException.in(path, "cannot be written: " + e, e);
     }
+  }
+
+  /** Where the file is written before it has its name. */
+  static Path part(Path path) {
+    return path.resolveSibling(path.getFileName() + SUFFIX);
+  }
+
+  private static void move(Path from, Path to) throws IOException {
+    Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
   }
 
   static void writeFully(FileChannel channel, ByteBuffer bytes) throws IOException {

@@ -4,18 +4,21 @@
 package io.github.lorikeet.vision.weights;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.HostTensor;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 
 /**
  * Writes safetensors files: the same tensors in the same order give the same bytes. The file
@@ -26,6 +29,23 @@ public final class SafetensorsWriter {
   private static final int ALIGNMENT = 8;
 
   private static final long CHUNK = 1L << 26;
+
+  /**
+   * A tensor to be written.
+   *
+   * @param data gives the elements, as many as the sizes say, when it is their turn to be written;
+   *     asked once, and done with before the next tensor is asked
+   */
+  record Entry(String name, DType type, long[] sizes, Supplier<MemorySegment> data) {
+    long bytes() {
+      return Arrays.stream(sizes).reduce(type.bytes(), Math::multiplyExact);
+    }
+  }
+
+  /** Where the bytes go, in order. */
+  interface Sink {
+    void write(ByteBuffer bytes) throws IOException;
+  }
 
   private SafetensorsWriter() {}
 
@@ -45,43 +65,42 @@ public final class SafetensorsWriter {
    */
   public static void write(
       Path path, Map<String, HostTensor> tensors, Map<String, String> metadata) {
-    List<Map.Entry<String, HostTensor>> ordered = new ArrayList<>(tensors.entrySet());
-    ordered.sort(Comparator.comparing(entry -> -entry.getValue().type().bytes()));
-    byte[] header = header(ordered, metadata);
+    List<Entry> entries = new ArrayList<>();
+    tensors.forEach((name, t) -> entries.add(new Entry(name, t.type(), t.sizes(), t::data)));
     AtomicFile.write(
-        path,
-        channel -> {
-          ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-          AtomicFile.writeFully(channel, length.putLong(0, header.length));
-          AtomicFile.writeFully(channel, ByteBuffer.wrap(header));
-          for (Map.Entry<String, HostTensor> entry : ordered) {
-            writeTensor(channel, entry.getValue());
-          }
-        });
+        path, channel -> write(entries, metadata, bytes -> AtomicFile.writeFully(channel, bytes)));
   }
 
-  private static void writeTensor(FileChannel channel, HostTensor tensor) throws IOException {
-    for (long begin = 0; begin < tensor.bytes(); begin += CHUNK) {
-      long bytes = Math.min(CHUNK, tensor.bytes() - begin);
-      AtomicFile.writeFully(channel, tensor.data().asSlice(begin, bytes).asByteBuffer());
+  static void write(List<Entry> entries, Map<String, String> metadata, Sink sink)
+      throws IOException {
+    List<Entry> ordered = new ArrayList<>(entries);
+    ordered.sort(Comparator.comparing(entry -> -entry.type().bytes()));
+    byte[] header = header(ordered, metadata);
+    ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    sink.write(length.putLong(0, header.length));
+    sink.write(ByteBuffer.wrap(header));
+    for (Entry entry : ordered) {
+      MemorySegment data = entry.data().get();
+      for (long begin = 0; begin < data.byteSize(); begin += CHUNK) {
+        long bytes = Math.min(CHUNK, data.byteSize() - begin);
+        sink.write(data.asSlice(begin, bytes).asByteBuffer());
+      }
     }
   }
 
-  private static byte[] header(
-      List<Map.Entry<String, HostTensor>> tensors, Map<String, String> metadata) {
+  private static byte[] header(List<Entry> tensors, Map<String, String> metadata) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (JsonGenerator json = Json.FACTORY.createGenerator(bytes)) {
       json.writeStartObject();
       writeMetadata(json, metadata);
       long position = 0;
-      for (Map.Entry<String, HostTensor> entry : tensors) {
-        HostTensor tensor = entry.getValue();
-        json.writeObjectFieldStart(entry.getKey());
-        json.writeStringField("dtype", tensor.type().name());
-        writeLongs(json, "shape", tensor.sizes());
-        writeLongs(json, "data_offsets", position, position + tensor.bytes());
+      for (Entry entry : tensors) {
+        json.writeObjectFieldStart(entry.name());
+        json.writeStringField("dtype", entry.type().name());
+        writeLongs(json, "shape", entry.sizes());
+        writeLongs(json, "data_offsets", position, position + entry.bytes());
         json.writeEndObject();
-        position += tensor.bytes();
+        position += entry.bytes();
       }
       json.writeEndObject();
     } catch (IOException e) {
