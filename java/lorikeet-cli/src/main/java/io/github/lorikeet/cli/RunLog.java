@@ -13,13 +13,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** What a run writes while it goes on: log.jsonl, a line an epoch, and TensorBoard's event file. */
+/**
+ * What a run writes while it goes on: config.json, log.jsonl with a line an epoch, and
+ * TensorBoard's event file.
+ */
 final class RunLog implements TrainListener, AutoCloseable {
   /** Its name in a run's folder. */
   static final String FILE = "log.jsonl";
 
   private final OutputFolder folder;
-  private final List<String> labelNames;
+  private final TrainingFolder.Task task;
   private final TrainOptions options;
   private final int batches;
   private final Runnable onBest;
@@ -30,27 +33,22 @@ final class RunLog implements TrainListener, AutoCloseable {
    * @param images of the training list
    * @param onBest called after an epoch that is the best so far
    */
-  RunLog(
-      OutputFolder folder,
-      List<String> labelNames,
-      TrainOptions options,
-      int images,
-      Runnable onBest) {
+  RunLog(OutputFolder folder, TrainingFolder.Task task, int images, Runnable onBest) {
     this.folder = folder;
-    this.labelNames = labelNames;
-    this.options = options;
+    this.task = task;
     this.onBest = onBest;
+    options = task.options();
     batches = images / options.batch();
   }
 
-  /**
-   * To be called before the first update.
-   *
-   * @param deviceBytes the run takes
-   * @param done epochs of an earlier start that this one goes on from
-   */
-  void start(long deviceBytes, List<EpochResult> done) {
-    memoryBytes = deviceBytes;
+  /** Says how much device memory the run takes, before it starts. */
+  void deviceBytes(long bytes) {
+    memoryBytes = bytes;
+  }
+
+  @Override
+  public void onStart(List<EpochResult> done, List<String> warnings) {
+    folder.write(TrainingFolder.CONFIG, Json.pretty(task.config()));
     StringBuilder lines = new StringBuilder();
     done.forEach(epoch -> lines.append(line(epoch)).append('\n'));
     folder.write(FILE, lines.toString());
@@ -58,7 +56,7 @@ final class RunLog implements TrainListener, AutoCloseable {
   }
 
   private String line(EpochResult epoch) {
-    return Json.line(RunFiles.epoch(epoch, labelNames));
+    return Json.line(RunFiles.epoch(epoch, task.labelNames()));
   }
 
   /** Updates done after this one, the epoch counted from 0 and the update from 1. */
@@ -84,8 +82,8 @@ final class RunLog implements TrainListener, AutoCloseable {
     if (epoch.validation() != null) {
       values.put("val/loss", epoch.validationLoss());
       values.put("val/auroc", epoch.validation().mean());
-      for (int i = 0; i < labelNames.size(); i++) {
-        values.put("val/auroc/" + labelNames.get(i), epoch.validation().perLabel().get(i));
+      for (int i = 0; i < task.labelNames().size(); i++) {
+        values.put("val/auroc/" + task.labelNames().get(i), epoch.validation().perLabel().get(i));
       }
     }
     events.scalars(step(epoch.epoch(), 0), values);

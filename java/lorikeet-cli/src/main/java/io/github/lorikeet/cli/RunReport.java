@@ -7,11 +7,10 @@ import io.github.lorikeet.cli.report.Chart;
 import io.github.lorikeet.cli.report.Color;
 import io.github.lorikeet.cli.report.Report;
 import io.github.lorikeet.core.autograd.MemoryPlan;
-import io.github.lorikeet.vision.data.ImageList;
+import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.Scores;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -26,13 +25,9 @@ final class RunReport {
   /**
    * @param testImages null when there was no test list
    */
-  static Report of(
-      String title,
-      TrainingOptions training,
-      TrainingRun.Result run,
-      ImageList testImages,
-      List<String> labelNames) {
-    Color color = Methods.color(training.mode());
+  static Report of(TrainingFolder.Task task, TrainingRun.Result run, ImageLoader testImages) {
+    List<String> labelNames = task.labelNames();
+    Color color = Methods.color(task.mode());
     List<Chart> charts = new ArrayList<>();
     charts.add(
         new Chart(
@@ -56,12 +51,12 @@ final class RunReport {
       charts.add(Chart.roc("ROC on the test list", rocs(test, labelNames)));
     }
     return new Report(
-        title,
+        task.title(),
         List.of(summary(run, aurocs)),
         List.of(
             new Report.Result(
                 "test list",
-                training.describe(),
+                task.method(),
                 color,
                 run.trained(),
                 run.parameters(),
@@ -72,13 +67,14 @@ final class RunReport {
         "Images of the test list, with the predicted probability of each label.",
         test == null
             ? List.of()
-            : Examples.of(testImages, labelNames, image -> predictions(test, image, labelNames)),
-        List.of(memory(training.describe(), run)),
-        facts(training));
+            : Examples.of(
+                testImages.list(), labelNames, image -> predictions(test, image, labelNames)),
+        List.of(memory(task.method(), run)),
+        facts(task.config()));
   }
 
   private static String summary(TrainingRun.Result run, List<Double> aurocs) {
-    double best = run.epochs().get(run.bestEpoch() - 1).validation().mean();
+    double best = run.best().validation().mean();
     return "Trained "
         + Format.count(run.trained())
         + " of "
@@ -123,10 +119,7 @@ final class RunReport {
     return new Report.Memory(name, parts, run.plannedBytes(), run.measuredBytes());
   }
 
-  private static List<Report.Fact> facts(TrainingOptions training) {
-    Map<String, Object> config = new LinkedHashMap<>();
-    config.put("lorikeet", Version.number());
-    training.describe(config);
+  private static List<Report.Fact> facts(Map<String, Object> config) {
     return config.entrySet().stream()
         .map(entry -> new Report.Fact(entry.getKey(), String.valueOf(entry.getValue())))
         .toList();

@@ -2,22 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
-import io.github.lorikeet.cli.output.Format;
-import io.github.lorikeet.cli.output.Json;
-import io.github.lorikeet.cli.output.OutputFolder;
 import io.github.lorikeet.cli.output.Progress;
-import io.github.lorikeet.cli.report.HtmlReport;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.image.Preprocess;
-import io.github.lorikeet.vision.model.Adapters;
 import io.github.lorikeet.vision.model.Initializer;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.TrainMode;
-import io.github.lorikeet.vision.train.TrainOptions;
-import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,8 +31,8 @@ import picocli.CommandLine.Spec;
       "",
       "Lists have an image a line: path, then a 0 or 1 a label. Writes to the folder of --out:",
       "adapter/ (LoRA, in PEFT's layout) or weights.safetensors, log.jsonl (a line an epoch),",
-      "TensorBoard's event file, predictions.csv (the test list), report.html, config.json.",
-      "Ctrl-C ends with the best so far.",
+      "TensorBoard's event file, config.json, and at the end predictions.csv (the test list),",
+      "report.html and result.json. Ctrl-C ends with the best so far; --resume goes on later.",
       "",
       "Examples:",
       "  lorikeet train --weights vit.pth --train train_10.txt --val val_list.txt --test"
@@ -105,6 +98,13 @@ final class TrainCommand implements Callable<Integer> {
       description = "Folder for the results.")
   private Path out;
 
+  @Option(
+      names = "--resume",
+      description =
+          "Go on with the run that was interrupted in --out, to the same bits as without the"
+              + " interruption; starts it where there is none, does nothing where it is finished.")
+  private boolean resume;
+
   @Override
   public Integer call() throws InterruptedException {
     ImageList trainImages = ImageList.read(trainList, lists.images(), -1);
@@ -125,24 +125,32 @@ final class TrainCommand implements Callable<Integer> {
       VisionTransformer model = model(file, labels);
       file.notes().forEach(note -> progress.say("note: " + note));
       Preprocess preprocess = Preprocess.named(lists.recipe(), model.config().imageSize());
-      TrainOptions options = training.options(preprocess.size());
-      OutputFolder folder = OutputFolder.create(out);
-      folder.write("config.json", Json.pretty(config(model, labels)));
+      TrainingFolder folder =
+          new TrainingFolder(
+              out,
+              new TrainingFolder.Task(
+                  training.describe() + " on " + trainList.getFileName(),
+                  training.mode(),
+                  training.describe(),
+                  training.options(preprocess.size()),
+                  names,
+                  config(model, labels)));
+      if (!resume) {
+        folder.clear();
+      } else if (folder.isFinished()) {
+        progress.say("finished before: results in " + out);
+        return 0;
+      }
       try (ImageLoader trainLoader = loader(trainImages, preprocess);
           ImageLoader validationLoader = loader(validationImages, preprocess);
-          ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess);
-          RunLog log =
-              new RunLog(folder, names, options, trainImages.size(), () -> save(folder, model))) {
+          ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess)) {
         TrainingRun.Result result =
-            new TrainingRun(training.mode().toString(), options, progress, interrupt::requested)
-                .onPlan(
-                    plan -> {
-                      progress.say(plan.toString().stripTrailing());
-                      log.start(plan.peakBytes(), List.of());
-                    })
-                .listener(log)
-                .run(device, model, trainLoader, validationLoader, testLoader, () -> {});
-        finish(folder, model, result, testImages, names, progress);
+            folder.run(
+                device,
+                model,
+                new TrainingFolder.Images(trainLoader, validationLoader, testLoader),
+                progress,
+                interrupt::requested);
         return result.bestEpoch() == 0 ? 1 : 0;
       }
     }
@@ -163,57 +171,6 @@ final class TrainCommand implements Callable<Integer> {
 
   private ImageLoader loader(ImageList images, Preprocess preprocess) {
     return new ImageLoader(images, preprocess, where.loaderThreads(), training.cacheBytes());
-  }
-
-  private void save(OutputFolder folder, VisionTransformer model) {
-    if (training.mode() == TrainMode.LORA) {
-      Adapters.export(model).write(folder.path("adapter"));
-    } else {
-      SafetensorsWriter.write(folder.path("weights.safetensors"), Adapters.mergedWeights(model));
-    }
-  }
-
-  private void finish(
-      OutputFolder folder,
-      VisionTransformer model,
-      TrainingRun.Result result,
-      ImageList testImages,
-      List<String> names,
-      Progress progress) {
-    if (result.bestEpoch() == 0) {
-      progress.say("stopped before the first look at the validation list: nothing to keep");
-      return;
-    }
-    if (result.test() != null) {
-      folder.write("predictions.csv", Predictions.csv(testImages, result.test(), names, false));
-    }
-    String title = training.describe() + " on " + trainList.getFileName();
-    folder.write(
-        "report.html", HtmlReport.of(RunReport.of(title, training, result, testImages, names)));
-    double best = result.epochs().get(result.bestEpoch() - 1).validation().mean();
-    progress.say(
-        "best epoch "
-            + result.bestEpoch()
-            + ": validation AUROC "
-            + Format.decimals(best, 4)
-            + (result.test() == null
-                ? ""
-                : ", test AUROC " + Format.decimals(result.test().auroc().mean(), 4)));
-    progress.say(
-        "trained "
-            + Format.count(result.trained())
-            + " of "
-            + Format.count(result.parameters())
-            + " parameters ("
-            + Format.percent(result.trained(), result.parameters())
-            + ") in "
-            + Format.seconds(result.seconds())
-            + ", device memory "
-            + Format.bytes(result.measuredBytes())
-            + " (planned "
-            + Format.bytes(result.plannedBytes())
-            + ")");
-    progress.say("results in " + out);
   }
 
   private Map<String, Object> config(VisionTransformer model, int labels) {

@@ -5,6 +5,7 @@ package io.github.lorikeet.cli;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.TrainListener;
+import java.util.List;
 import java.util.function.BooleanSupplier;
 
 /** Draws the progress line of a training or pretraining, and hands on what it is told. */
@@ -41,6 +42,17 @@ final class TrainingProgress implements TrainListener {
     this.peakBytes = peakBytes;
     this.stop = stop;
     this.next = next;
+  }
+
+  @Override
+  public void onStart(List<EpochResult> done, List<String> warnings) {
+    warnings.forEach(w -> progress.say("warning: " + w + "; going on from the state before it"));
+    if (!done.isEmpty()) {
+      progress.say("going on after epoch " + done.size());
+    }
+    progress.startFrom(done.size() * epochImages);
+    done.stream().filter(e -> e.validation() != null).forEach(e -> auroc = e.validation().mean());
+    next.onStart(done, warnings);
   }
 
   @Override

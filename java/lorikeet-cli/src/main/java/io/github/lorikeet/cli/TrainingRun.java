@@ -12,6 +12,7 @@ import io.github.lorikeet.vision.train.Scores;
 import io.github.lorikeet.vision.train.TrainListener;
 import io.github.lorikeet.vision.train.TrainOptions;
 import io.github.lorikeet.vision.train.Trainer;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -29,7 +30,7 @@ final class TrainingRun {
    * @param parameters of the whole model
    * @param plannedBytes of device memory
    * @param measuredBytes of device memory, the most at once
-   * @param seconds from the first step to the last, looks at the validation list included
+   * @param seconds of training, looks at the validation list included
    */
   record Result(
       List<EpochResult> epochs,
@@ -40,7 +41,12 @@ final class TrainingRun {
       long parameters,
       long plannedBytes,
       long measuredBytes,
-      double seconds) {}
+      double seconds) {
+    /** The epoch whose values are kept. */
+    EpochResult best() {
+      return epochs.get(bestEpoch - 1);
+    }
+  }
 
   private final String name;
   private final TrainOptions options;
@@ -48,6 +54,7 @@ final class TrainingRun {
   private final BooleanSupplier stop;
   private TrainListener listener = new TrainListener() {};
   private Consumer<MemoryPlan> onPlan = plan -> {};
+  private Path state;
 
   /**
    * @param name shown before the progress
@@ -70,6 +77,12 @@ final class TrainingRun {
     return this;
   }
 
+  /** Keeps the run's state in this file and goes on from it, see {@link Trainer#keepState}. */
+  TrainingRun keepState(Path file) {
+    state = file;
+    return this;
+  }
+
   /**
    * Trains the model, then runs the test list with the best values.
    *
@@ -88,8 +101,10 @@ final class TrainingRun {
     try (Trainer trainer = new Trainer(device, model, options)) {
       MemoryPlan plan = trainer.plan();
       onPlan.accept(plan);
+      if (state != null) {
+        trainer.keepState(state);
+      }
       progress.begin(name);
-      long start = System.nanoTime();
       List<EpochResult> epochs =
           trainer.train(
               training,
@@ -102,7 +117,6 @@ final class TrainingRun {
                   plan.peakBytes(),
                   stop,
                   listener));
-      double seconds = (System.nanoTime() - start) / 1e9;
       Scores scores = test == null || trainer.bestEpoch() == 0 ? null : trainer.evaluate(test);
       if (trainer.bestEpoch() > 0) {
         afterwards.run();
@@ -116,7 +130,7 @@ final class TrainingRun {
           plan.parameterCount(),
           plan.peakBytes(),
           trainer.measuredPeakBytes(),
-          seconds);
+          trainer.seconds());
     } finally {
       progress.close();
     }

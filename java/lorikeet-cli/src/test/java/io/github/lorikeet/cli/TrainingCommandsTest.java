@@ -99,7 +99,8 @@ class TrainingCommandsTest {
   }
 
   /**
-   * A short run; more: options by pairs, in place of the usual ones where they have the same name.
+   * A short run; more: options by pairs, in place of the usual ones where they have the same name;
+   * "" is no value.
    */
   private Result train(Object... more) {
     Map<String, Object> options = new LinkedHashMap<>();
@@ -115,6 +116,7 @@ class TrainingCommandsTest {
     }
     List<Object> arguments = new ArrayList<>(List.of("train"));
     options.forEach((name, value) -> arguments.addAll(List.of(name, value)));
+    arguments.removeIf(""::equals);
     return lorikeet(arguments.toArray());
   }
 
@@ -258,7 +260,11 @@ class TrainingCommandsTest {
 
   /** The plan and progress may stand before the failure. */
   private static void assertOneFailure(Result result, String word) {
-    assertThat(result.exitCode()).isEqualTo(1);
+    assertOneFailure(1, result, word);
+  }
+
+  private static void assertOneFailure(int exitCode, Result result, String word) {
+    assertThat(result.exitCode()).isEqualTo(exitCode);
     assertThat(result.err().lines().filter(line -> line.startsWith("lorikeet: ")))
         .singleElement()
         .asString()
@@ -279,6 +285,37 @@ class TrainingCommandsTest {
     Result result = train("--mode", "full", "--lr", 1e30, "--warmup", 0);
     assertOneFailure(result, "the loss became");
     assertThat(out.resolve("weights.safetensors")).doesNotExist();
+  }
+
+  @Test
+  void resumeStartsOrDoesNothingOrRefuses() throws IOException {
+    assertThat(train("--resume", "").exitCode()).isZero();
+    assertThat(out.resolve("result.json"))
+        .content()
+        .contains(
+            "\"best_epoch\"", "\"val_auroc\"", "\"auroc_95\"", "\"trained_parameters\" : 1217");
+    byte[] report = Files.readAllBytes(out.resolve("report.html"));
+    assertThat(train("--resume", "").exitCode()).isZero();
+    assertThat(out.resolve("report.html")).hasBinaryContent(report);
+    Result other = train("--resume", "", "--lr", 0.5);
+    assertOneFailure(2, other, "other options");
+    assertThat(train("--lr", 0.5).exitCode()).isZero();
+    assertThat(out.resolve("config.json")).content().contains("\"lr\" : 0.5");
+  }
+
+  @Test
+  void aStateOfOtherOptionsIsRefused() throws IOException {
+    // A first run that cannot write its results leaves its state.
+    Files.createDirectories(out.resolve("predictions.csv/in the way"));
+    assertOneFailure(train(), "predictions.csv");
+    String config = Files.readString(out.resolve("config.json"));
+    assertOneFailure(train("--resume", "", "--lr", 0.5), "learningRate=0.02, now learningRate=0.5");
+    assertThat(out.resolve("config.json")).content().isEqualTo(config);
+    Files.delete(out.resolve("predictions.csv/in the way"));
+    Files.delete(out.resolve("predictions.csv"));
+    assertThat(train("--resume", "").exitCode()).isZero();
+    assertThat(out.resolve("result.json")).exists();
+    assertThat(out.resolve("state.safetensors")).doesNotExist();
   }
 
   @Test

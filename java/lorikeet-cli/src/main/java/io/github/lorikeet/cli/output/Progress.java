@@ -47,6 +47,7 @@ public final class Progress implements AutoCloseable {
   private final LongSupplier nanoTime;
   private String task = "";
   private long begun;
+  private long before;
   private long shown;
   private boolean drawn;
 
@@ -69,7 +70,13 @@ public final class Progress implements AutoCloseable {
   public void begin(String task) {
     this.task = task;
     begun = nanoTime.getAsLong();
+    before = 0;
     shown = columns > 0 ? begun - LIVE_PERIOD : begun;
+  }
+
+  /** Says that these images were done before the clock was started. */
+  public void startFrom(long images) {
+    before = images;
   }
 
   /** Shows where the task stands, unless something was shown a moment ago: call it every step. */
@@ -110,7 +117,7 @@ public final class Progress implements AutoCloseable {
   }
 
   private List<Piece> pieces(State state, double seconds) {
-    double rate = state.images() / seconds;
+    double rate = (state.images() - before) / seconds;
     double left = (state.totalImages() - state.images()) / rate;
     List<Piece> pieces = new ArrayList<>();
     pieces.add(new Piece(task, 9));

@@ -1,0 +1,222 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.cli.output.Format;
+import io.github.lorikeet.cli.output.Json;
+import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.cli.output.Progress;
+import io.github.lorikeet.cli.report.HtmlReport;
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.model.Adapters;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.train.TrainMode;
+import io.github.lorikeet.vision.train.TrainOptions;
+import io.github.lorikeet.vision.weights.SafetensorsWriter;
+import io.github.lorikeet.vision.weights.StateFile;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+
+/**
+ * The folder of one training, which a run interrupted in any way can go on from: what train writes,
+ * and study for each of its runs.
+ *
+ * <p>config.json says what the run is; log.jsonl and TensorBoard's events grow while it goes on;
+ * adapter/ or weights.safetensors hold the best so far; state.safetensors is there until the end.
+ * predictions.csv and report.html come at the end, and result.json last of all: a folder that has
+ * it is finished.
+ */
+final class TrainingFolder {
+  static final String CONFIG = "config.json";
+  private static final String RESULT = "result.json";
+  private static final String STATE = "state.safetensors";
+
+  /**
+   * What a training is.
+   *
+   * @param title of its report
+   * @param mode what is trained
+   * @param method such as "LoRA, rank 4"
+   * @param options how it is trained
+   * @param labelNames one a label
+   * @param config everything that its results depend on, by the names that config.json has
+   */
+  record Task(
+      String title,
+      TrainMode mode,
+      String method,
+      TrainOptions options,
+      List<String> labelNames,
+      Map<String, Object> config) {}
+
+  /**
+   * The lists, ready to be read.
+   *
+   * @param test null for none
+   */
+  record Images(ImageLoader training, ImageLoader validation, ImageLoader test) {}
+
+  private final Path path;
+  private final Task task;
+
+  TrainingFolder(Path path, Task task) {
+    this.path = path;
+    this.task = task;
+  }
+
+  /**
+   * Whether the task was done here before.
+   *
+   * @throws IllegalArgumentException if another task was
+   */
+  boolean isFinished() {
+    if (!Files.exists(path.resolve(RESULT))) {
+      return false;
+    }
+    try {
+      if (!Files.readString(path.resolve(CONFIG)).equals(Json.pretty(task.config))) {
+        throw new IllegalArgumentException(
+            path
+                + ": holds the results of a run with other options, as its config.json says:"
+                + " choose another folder");
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(path.resolve(CONFIG) + ": cannot be read", e);
+    }
+    return true;
+  }
+
+  /** Makes the folder, and forgets what a run before this one left to go on from. */
+  void clear() {
+    OutputFolder.create(path);
+    try {
+      Files.deleteIfExists(path.resolve(RESULT));
+    } catch (IOException e) {
+      throw new UncheckedIOException(path.resolve(RESULT) + ": cannot be deleted", e);
+    }
+    StateFile.delete(path.resolve(STATE));
+  }
+
+  /**
+   * Trains, going on from where an earlier start was interrupted, and writes everything.
+   *
+   * @param stop asked before every update whether to end early; the run can go on later then
+   */
+  TrainingRun.Result run(
+      Device device,
+      VisionTransformer model,
+      Images images,
+      Progress progress,
+      BooleanSupplier stop)
+      throws InterruptedException {
+    OutputFolder folder = OutputFolder.create(path);
+    try (RunLog log =
+        new RunLog(folder, task, images.training.list().size(), () -> save(folder, model))) {
+      TrainingRun.Result result =
+          new TrainingRun(task.mode.toString(), task.options, progress, stop)
+              .onPlan(
+                  plan -> {
+                    progress.say(plan.toString().stripTrailing());
+                    log.deviceBytes(plan.peakBytes());
+                  })
+              .listener(log)
+              .keepState(path.resolve(STATE))
+              .run(device, model, images.training, images.validation, images.test, () -> {});
+      finish(folder, model, images, result, progress);
+      return result;
+    }
+  }
+
+  private void save(OutputFolder folder, VisionTransformer model) {
+    if (task.mode == TrainMode.LORA) {
+      Adapters.export(model).write(folder.path("adapter"));
+    } else {
+      SafetensorsWriter.write(folder.path("weights.safetensors"), Adapters.mergedWeights(model));
+    }
+  }
+
+  private void finish(
+      OutputFolder folder,
+      VisionTransformer model,
+      Images images,
+      TrainingRun.Result result,
+      Progress progress) {
+    int epochs = result.epochs().size();
+    boolean stopped = epochs < task.options.epochs();
+    if (stopped) {
+      progress.say(
+          "stopped after epoch "
+              + epochs
+              + " of "
+              + task.options.epochs()
+              + ": the same command with --resume goes on");
+    }
+    if (result.bestEpoch() == 0) {
+      progress.say("stopped before the first look at the validation list: nothing to keep");
+      return;
+    }
+    if (result.test() != null) {
+      folder.write(
+          "predictions.csv",
+          Predictions.csv(images.test.list(), result.test(), task.labelNames, false));
+    }
+    folder.write("report.html", HtmlReport.of(RunReport.of(task, result, images.test)));
+    say(result, progress);
+    if (!stopped) {
+      folder.write(RESULT, Json.pretty(describe(result)));
+      StateFile.delete(path.resolve(STATE));
+    }
+  }
+
+  private Map<String, Object> describe(TrainingRun.Result result) {
+    Map<String, Object> all = new LinkedHashMap<>();
+    all.put("version", Version.number());
+    all.put("method", task.method);
+    all.put("epochs", result.epochs().size());
+    all.put("best_epoch", result.bestEpoch());
+    all.put("val_auroc", result.best().validation().mean());
+    all.put("val_loss", result.best().validationLoss());
+    if (result.test() != null) {
+      all.put("test", Measures.of(result.test()).describe(task.labelNames));
+    }
+    all.put("trained_parameters", result.trained());
+    all.put("parameters", result.parameters());
+    all.put("planned_device_bytes", result.plannedBytes());
+    all.put("measured_device_bytes", result.measuredBytes());
+    all.put("seconds", result.seconds());
+    return all;
+  }
+
+  private void say(TrainingRun.Result result, Progress progress) {
+    progress.say(
+        "best epoch "
+            + result.bestEpoch()
+            + ": validation AUROC "
+            + Format.decimals(result.best().validation().mean(), 4)
+            + (result.test() == null
+                ? ""
+                : ", test AUROC " + Format.decimals(result.test().auroc().mean(), 4)));
+    progress.say(
+        "trained "
+            + Format.count(result.trained())
+            + " of "
+            + Format.count(result.parameters())
+            + " parameters ("
+            + Format.percent(result.trained(), result.parameters())
+            + ") in "
+            + Format.seconds(result.seconds())
+            + ", device memory "
+            + Format.bytes(result.measuredBytes())
+            + " (planned "
+            + Format.bytes(result.plannedBytes())
+            + ")");
+    progress.say("results in " + path);
+  }
+}

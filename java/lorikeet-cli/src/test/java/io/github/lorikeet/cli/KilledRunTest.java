@@ -1,0 +1,149 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.lorikeet.vision.model.Initializer;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.model.VitConfig;
+import io.github.lorikeet.vision.model.WeightSource;
+import io.github.lorikeet.vision.weights.SafetensorsWriter;
+import java.awt.image.BufferedImage;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Collectors;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code lorikeet train} in a JVM of its own, which is killed as by {@code kill -9}. */
+class KilledRunTest {
+  private static final int EPOCHS = 60;
+  private static final int SIGKILL = 137;
+
+  @TempDir Path folder;
+  private Process process;
+
+  @BeforeEach
+  void makeData() throws IOException {
+    SplittableRandom random = new SplittableRandom(1);
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 8; i++) {
+      BufferedImage image = new BufferedImage(32, 32, BufferedImage.TYPE_BYTE_GRAY);
+      for (int pixel = 0; pixel < 32 * 32; pixel++) {
+        // No more than noise: the labels are learnt late, by heart.
+        image.getRaster().setSample(pixel % 32, pixel / 32, 0, random.nextInt(256));
+      }
+      ImageIO.write(image, "png", folder.resolve(i + ".png").toFile());
+      lines.append(i).append(".png ").append(i % 2).append('\n');
+    }
+    Files.writeString(folder.resolve("list.txt"), lines);
+    VitConfig config = new VitConfig(32, 8, 3, 64, 2, 1, 64, true);
+    VisionTransformer start =
+        new VisionTransformer(config, 1, WeightSource.none(), new Initializer(1), name -> false);
+    SafetensorsWriter.write(
+        folder.resolve("start.safetensors"),
+        start.parameters().stream().collect(Collectors.toMap(p -> p.name(), p -> p.initial())));
+  }
+
+  @AfterEach
+  void endProcess() {
+    if (process != null) {
+      process.destroyForcibly();
+    }
+  }
+
+  private void start(Path out, String... more) throws IOException {
+    // Surefire puts the modules on the module path; a class path serves as well.
+    String classes =
+        System.getProperty("jdk.module.path", "")
+            + File.pathSeparator
+            + System.getProperty("java.class.path");
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                classes,
+                Main.class.getName(),
+                "train"));
+    String list = folder.resolve("list.txt").toString();
+    command.addAll(List.of("--train", list, "--val", list, "--test", list));
+    command.addAll(List.of("--weights", folder.resolve("start.safetensors").toString()));
+    command.addAll(List.of("--optimizer", "adamw", "--drop-path", "0.1", "--lr", "0.01"));
+    command.addAll(List.of("--batch", "4", "--epochs", "" + EPOCHS, "--evaluate-every", "2"));
+    command.addAll(List.of("--out", out.toString()));
+    command.addAll(Arrays.asList(more));
+    process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(folder.resolve("said.txt").toFile())
+            .start();
+  }
+
+  private void finish() throws Exception {
+    assertThat(process.waitFor()).as(Files.readString(folder.resolve("said.txt"))).isZero();
+  }
+
+  /** Waits until the log has this many lines, then kills the process wherever it is. */
+  private void killAfter(int lines, Path out) throws Exception {
+    while (process.isAlive() && lines(out.resolve("log.jsonl")) < lines) {
+      Thread.onSpinWait();
+    }
+    process.destroyForcibly();
+    assertThat(process.waitFor())
+        .as("killed before the end: %s", Files.readString(folder.resolve("said.txt")))
+        .isEqualTo(SIGKILL);
+    assertThat(out.resolve("result.json")).doesNotExist();
+  }
+
+  private static int lines(Path file) throws IOException {
+    return Files.exists(file) ? Files.readAllLines(file).size() : 0;
+  }
+
+  /** The lines of a file of a run, without what a clock said. */
+  private static String withoutTimes(Path file) throws IOException {
+    return Files.readString(file)
+        .replaceAll("\"(seconds|images_per_second|waiting_seconds)\" ?: ?[^,}\\n]*", "");
+  }
+
+  @Test
+  void killedAtSeveralMomentsItEndsWithTheSameBits() throws Exception {
+    Path whole = folder.resolve("whole");
+    start(whole);
+    finish();
+    assertThat(Files.readString(whole.resolve("result.json")))
+        .as("the best comes after the first kills")
+        .containsPattern("best_epoch\" : [2-6][0-9]");
+    Path killed = folder.resolve("killed");
+    start(killed, "--resume");
+    killAfter(1, killed);
+    for (int lines : new int[] {24, 25}) {
+      start(killed, "--resume");
+      killAfter(lines, killed);
+    }
+    start(killed, "--resume");
+    finish();
+    assertThat(Files.readString(folder.resolve("said.txt"))).contains("going on after epoch 2");
+    for (String name : List.of("adapter/adapter_model.safetensors", "predictions.csv")) {
+      assertThat(killed.resolve(name)).hasSameBinaryContentAs(whole.resolve(name));
+    }
+    for (String name : List.of("log.jsonl", "result.json", "config.json")) {
+      assertThat(withoutTimes(killed.resolve(name)))
+          .isEqualTo(withoutTimes(whole.resolve(name)).replace(whole + "", killed + ""));
+    }
+    assertThat(lines(killed.resolve("log.jsonl"))).isEqualTo(EPOCHS);
+    assertThat(killed.toFile().list()).doesNotContain("state.safetensors");
+  }
+}
