@@ -3,14 +3,15 @@
 
 package io.github.lorikeet.vision.image;
 
+import io.github.lorikeet.vision.image.jpeg2000.Codestream;
 import java.io.IOException;
-import java.util.Arrays;
 
 /**
  * The one grey picture of a DICOM file, not decoded yet.
  *
  * @param compression of the data
- * @param data array that holds the picture's bytes, {@code length} from {@code offset}
+ * @param data array that holds the picture's bytes, {@code length} from {@code offset}; all of it
+ *     if they are compressed
  */
 record DicomPicture(
     TransferSyntax.Pixels compression,
@@ -72,7 +73,7 @@ record DicomPicture(
           case NATIVE -> nativeWords(pixels);
           case RLE -> rleWords(pixels);
           case JPEG -> jpegWords();
-          case JPEG_2000 -> throw new ImageException("unsupported DICOM: JPEG 2000");
+          case JPEG_2000 -> jpeg2000Words();
         };
     return new Image(width, height, 1, scaled(words, pixels));
   }
@@ -134,22 +135,40 @@ record DicomPicture(
   }
 
   private Words jpegWords() throws IOException {
-    ImageFile file = JpegFile.check(Arrays.copyOfRange(data, offset, offset + length));
-    if (file.width() != width || file.height() != height) {
-      throw new ImageException(
-          "damaged DICOM: a JPEG of "
-              + file.width()
-              + " x "
-              + file.height()
-              + " pixels, expected "
-              + width
-              + " x "
-              + height);
-    }
+    ImageFile file = JpegFile.check(data);
+    checkSize("JPEG", file.width(), file.height());
     Image image = ImageDecoder.decode(file);
     if (image.channels() != 1) {
       throw new ImageException("damaged DICOM: a JPEG of three colours, expected grey");
     }
     return i -> image.pixels()[i] & 0xFF;
+  }
+
+  private Words jpeg2000Words() {
+    try {
+      Codestream codestream = Codestream.read(data);
+      checkSize("JPEG 2000", codestream.width(), codestream.height());
+      char[] words = codestream.decode();
+      int mask = (1 << samples.allocated) - 1;
+      return i -> words[i] & mask;
+    } catch (IOException e) {
+      throw new ImageException(e.getMessage(), e);
+    }
+  }
+
+  private void checkSize(String format, int foundWidth, int foundHeight) {
+    if (foundWidth != width || foundHeight != height) {
+      throw new ImageException(
+          "damaged DICOM: a "
+              + format
+              + " of "
+              + foundWidth
+              + " x "
+              + foundHeight
+              + " pixels, expected "
+              + width
+              + " x "
+              + height);
+    }
   }
 }

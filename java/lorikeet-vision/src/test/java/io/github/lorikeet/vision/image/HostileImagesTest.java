@@ -31,7 +31,13 @@ class HostileImagesTest {
         "dicom explicit",
         "dicom implicit",
         "dicom rle",
-        "dicom jpeg"
+        "dicom jpeg",
+        "dicom jpeg2000 0",
+        "dicom jpeg2000 1",
+        "dicom jpeg2000 2",
+        "dicom jpeg2000 3",
+        "dicom jpeg2000 4",
+        "dicom jpeg2000 5"
       })
   void mutationsAreRefusedOrDecoded(String kind) throws Exception {
     byte[] original = original(kind);
@@ -80,7 +86,13 @@ class HostileImagesTest {
           TestDicom.grey(TestDicom.JPEG, width, height, 8, 8)
               .fragments(TestDicom.longs(0), radiograph)
               .file();
-      default -> throw new AssertionError(kind);
+      default -> {
+        int which = kind.charAt(kind.length() - 1) - '0';
+        yield TestDicom.grey(
+                TestDicom.JPEG_2000_LOSSLESS, Jpeg2000Files.WIDTH, Jpeg2000Files.HEIGHT, 16, 12)
+            .fragments(new byte[0], Jpeg2000Files.all().get(which))
+            .file();
+      }
     };
   }
 

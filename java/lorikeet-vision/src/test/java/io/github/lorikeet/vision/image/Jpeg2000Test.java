@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.vision.image;
+
+import static io.github.lorikeet.vision.image.Jpeg2000Files.HEIGHT;
+import static io.github.lorikeet.vision.image.Jpeg2000Files.WIDTH;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.lorikeet.vision.image.jpeg2000.Codestream;
+import java.io.IOException;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.FieldSource;
+
+class Jpeg2000Test {
+  static final byte[][] LOSSLESS = {
+    Jpeg2000Files.REVERSIBLE,
+    Jpeg2000Files.TILES_AND_PRECINCTS,
+    Jpeg2000Files.EVERY_BLOCK_STYLE,
+    Jpeg2000Files.SMALL_BLOCKS
+  };
+
+  private static char[] decode(byte[] codestream) throws IOException {
+    Codestream read = Codestream.read(codestream);
+    assertThat(read.width()).isEqualTo(WIDTH);
+    assertThat(read.height()).isEqualTo(HEIGHT);
+    return read.decode();
+  }
+
+  @ParameterizedTest
+  @FieldSource("LOSSLESS")
+  void losslessCodestreamsGiveThePicture(byte[] codestream) throws IOException {
+    char[] samples = decode(codestream);
+    for (int i = 0; i < samples.length; i++) {
+      assertThat((int) samples[i]).isEqualTo(Jpeg2000Files.sample(i % WIDTH, i / WIDTH));
+    }
+  }
+
+  @Test
+  void twelveBitsToo() throws IOException {
+    char[] samples = decode(Jpeg2000Files.LAYERS_OF_TWELVE_BITS);
+    for (int i = 0; i < samples.length; i++) {
+      assertThat((int) samples[i]).isEqualTo(Jpeg2000Files.deepSample(i % WIDTH, i / WIDTH));
+    }
+  }
+
+  @Test
+  void theIrreversibleTransformComesNear() throws IOException {
+    char[] samples = decode(Jpeg2000Files.IRREVERSIBLE);
+    for (int i = 0; i < samples.length; i++) {
+      // OpenJPEG quantises finely where no rate is asked for.
+      assertThat(samples[i] - Jpeg2000Files.sample(i % WIDTH, i / WIDTH)).isBetween(-1, 1);
+    }
+  }
+
+  @Test
+  void dicomScalesTheSamples() {
+    byte[] file =
+        TestDicom.grey(TestDicom.JPEG_2000_LOSSLESS, WIDTH, HEIGHT, 16, 12)
+            .fragments(new byte[0], Jpeg2000Files.LAYERS_OF_TWELVE_BITS)
+            .file();
+    Image image = ImageDecoder.decode(file, "x");
+    int max = 0;
+    for (int i = 0; i < WIDTH * HEIGHT; i++) {
+      max = Math.max(max, Jpeg2000Files.deepSample(i % WIDTH, i / WIDTH));
+    }
+    for (int y = 0; y < HEIGHT; y++) {
+      for (int x = 0; x < WIDTH; x++) {
+        double exact = Jpeg2000Files.deepSample(x, y) * 255.0 / max;
+        assertThat(image.at(0, y, x) - exact).isBetween(-0.5001, 0.5001);
+      }
+    }
+    byte[] other =
+        TestDicom.grey(TestDicom.JPEG_2000_LOSSLESS, WIDTH, HEIGHT + 1, 16, 12)
+            .fragments(new byte[0], Jpeg2000Files.LAYERS_OF_TWELVE_BITS)
+            .file();
+    assertThatThrownBy(() -> ImageDecoder.decode(other, "x"))
+        .isInstanceOf(ImageException.class)
+        .hasMessage("x: damaged DICOM: a JPEG 2000 of 21 x 17 pixels, expected 21 x 18");
+  }
+
+  @Test
+  void truncatedCodestreamsAreRefusedAtEveryLength() {
+    for (byte[] codestream : Jpeg2000Files.all()) {
+      for (int length = 0; length < codestream.length; length++) {
+        byte[] cut = Arrays.copyOf(codestream, length);
+        assertThatThrownBy(() -> decode(cut))
+            .isInstanceOf(IOException.class)
+            .hasMessageContaining("JPEG 2000: ");
+      }
+    }
+  }
+
+  /**
+   * Overwrites a byte of the plain codestream's header: SIZ begins at byte 2, the sizes in it at 8,
+   * the number of components at 40; COD begins at 45.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "0, 0, 'no codestream'",
+    "9, 100, 'pixels, more than its 459 bytes can hold'",
+    "41, 3, '3 components, expected 1'",
+    "42, 37, '38 bits a sample'",
+    "43, 2, 'a component that is subsampled'",
+    "46, 96, 'marker FF60'",
+    "50, 5, 'progression 5'",
+    "51, 1, 'in 257 layers in only'",
+    "54, 40, 'a COD segment of 40 levels'",
+    "55, 9, 'code blocks of 2^11 x 2^6'",
+    "58, 2, 'transform 2'",
+    "58, 0, 'quantisation style 0 does not go with its transform'",
+  })
+  void wrongHeadersAreNamed(int at, int value, String message) {
+    byte[] codestream = Jpeg2000Files.REVERSIBLE.clone();
+    codestream[at] = (byte) value;
+    assertThatThrownBy(() -> decode(codestream))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("JPEG 2000: ")
+        .hasMessageContaining(message);
+  }
+}
