@@ -7,6 +7,9 @@ module lorikeet.cli {
   requires com.fasterxml.jackson.core;
   requires info.picocli;
   requires java.desktop;
+  requires jdk.management;
+
+  uses io.github.lorikeet.cli.bench.Peers;
 
   opens io.github.lorikeet.cli to
       info.picocli;

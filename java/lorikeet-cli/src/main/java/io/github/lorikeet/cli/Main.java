@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
       PretrainCommand.class,
       MergeCommand.class,
       DataCommand.class,
+      BenchCommand.class,
       InfoCommand.class,
     },
     footer = {

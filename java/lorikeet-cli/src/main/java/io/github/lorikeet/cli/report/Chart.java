@@ -20,8 +20,19 @@ public record Chart(String title, Axis x, Axis y, List<Line> lines, boolean diag
    *
    * @param from least value shown, NaN to choose it by the data
    * @param to greatest value shown, NaN to choose it by the data
+   * @param logarithmic whether equal distances are equal ratios; all values are above 0 then
    */
-  public record Axis(String label, double from, double to) {
+  public record Axis(String label, double from, double to, boolean logarithmic) {
+    /** An axis of equal distances. */
+    public Axis(String label, double from, double to) {
+      this(label, from, to, false);
+    }
+
+    /** A logarithmic axis whose range is chosen by the data. */
+    public static Axis logarithmic(String label) {
+      return new Axis(label, Double.NaN, Double.NaN, true);
+    }
+
     /** An axis whose range is chosen by the data. */
     public static Axis of(String label) {
       return new Axis(label, Double.NaN, Double.NaN);

@@ -46,7 +46,7 @@ final class ChartSvg {
     if (Double.isNaN(high)) {
       high = DoubleStream.of(values).max().orElse(1);
     }
-    return Ticks.around(low, high);
+    return axis.logarithmic() ? Ticks.powers(low, high) : Ticks.around(low, high);
   }
 
   private void draw() {
@@ -154,7 +154,7 @@ final class ChartSvg {
   }
 
   private String across(double value) {
-    return pixels(LEFT + (value - x.first()) / (x.last() - x.first()) * (RIGHT - LEFT));
+    return pixels(LEFT + x.position(value) * (RIGHT - LEFT));
   }
 
   private String down(double value) {
@@ -162,8 +162,7 @@ final class ChartSvg {
   }
 
   private String down(double value, double offset) {
-    double height = (value - y.first()) / (y.last() - y.first()) * (BOTTOM - TOP);
-    return pixels(BOTTOM - height + offset);
+    return pixels(BOTTOM - y.position(value) * (BOTTOM - TOP) + offset);
   }
 
   private static String pixels(double value) {

@@ -39,21 +39,31 @@ public final class HtmlReport {
   }
 
   private String page() {
-    out.raw("<!DOCTYPE html>\n")
-        .open("html", "lang", "en", "xmlns", "http://www.w3.org/1999/xhtml");
-    out.open("head").empty("meta", "charset", "utf-8");
-    out.empty("meta", "name", "viewport", "content", "width=device-width, initial-scale=1");
-    out.empty("meta", "name", "color-scheme", "content", "light dark");
-    out.element("title", report.title()).open("style").raw(style()).close().close();
-    out.open("body").open("main").element("h1", report.title());
+    open(out, report.title());
     report.summary().forEach(sentence -> out.element("p", sentence, "class", "summary"));
     results();
     charts();
     examples();
     memory();
-    facts();
-    out.close().close().close();
+    facts(out, report.facts());
+    close(out);
     return out.toString();
+  }
+
+  /** A page's head and its first heading. */
+  static void open(Markup out, String title) {
+    out.raw("<!DOCTYPE html>\n")
+        .open("html", "lang", "en", "xmlns", "http://www.w3.org/1999/xhtml");
+    out.open("head").empty("meta", "charset", "utf-8");
+    out.empty("meta", "name", "viewport", "content", "width=device-width, initial-scale=1");
+    out.empty("meta", "name", "color-scheme", "content", "light dark");
+    out.element("title", title).open("style").raw(style()).close().close();
+    out.open("body").open("main").element("h1", title);
+  }
+
+  /** Ends what {@link #open} began. */
+  static void close(Markup out) {
+    out.close().close().close();
   }
 
   private static String style() {
@@ -65,6 +75,10 @@ public final class HtmlReport {
   }
 
   private void section(String title) {
+    section(out, title);
+  }
+
+  private static void section(Markup out, String title) {
     out.open("section").element("h2", title);
   }
 
@@ -267,13 +281,14 @@ public final class HtmlReport {
     out.element("td", Format.count(bytes) + " B", "class", "number").close();
   }
 
-  private void facts() {
-    if (report.facts().isEmpty()) {
+  /** How a page came about. */
+  static void facts(Markup out, List<Report.Fact> facts) {
+    if (facts.isEmpty()) {
       return;
     }
-    section("How this was made");
+    section(out, "How this was made");
     out.open("dl");
-    for (Report.Fact fact : report.facts()) {
+    for (Report.Fact fact : facts) {
       out.element("dt", fact.name()).element("dd", fact.value());
     }
     out.close().close();

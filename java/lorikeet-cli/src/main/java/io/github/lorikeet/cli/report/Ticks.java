@@ -8,12 +8,13 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Round values that divide an axis: multiples of 1, 2 or 5 times a power of ten.
+ * Round values that divide an axis: multiples of 1, 2 or 5 times a power of ten, or powers of ten.
  *
  * @param values ascending, at least two
  * @param decimals that tell neighbours apart
+ * @param logarithmic whether equal distances on the axis are equal ratios
  */
-record Ticks(List<Double> values, int decimals) {
+record Ticks(List<Double> values, int decimals, boolean logarithmic) {
   private static final int STEPS = 5;
 
   /** Ticks that span all of [low, high], which must be finite. */
@@ -28,7 +29,25 @@ record Ticks(List<Double> values, int decimals) {
     for (long i = first; i <= last; i++) {
       values.add(i * step);
     }
-    return new Ticks(values, Math.max(0, (int) -Math.floor(Math.log10(step) + 1e-9)));
+    return new Ticks(values, Math.max(0, (int) -Math.floor(Math.log10(step) + 1e-9)), false);
+  }
+
+  /** Powers of ten that span all of [low, high], both above 0. */
+  static Ticks powers(double low, double high) {
+    int first = (int) Math.floor(Math.log10(low) + 1e-9);
+    int last = Math.max(first + 1, (int) Math.ceil(Math.log10(high) - 1e-9));
+    List<Double> values = new ArrayList<>();
+    for (int i = first; i <= last; i++) {
+      values.add(Math.pow(10, i));
+    }
+    return new Ticks(values, Math.max(0, -first), true);
+  }
+
+  /** Where a value lies between the first tick, 0, and the last, 1. */
+  double position(double value) {
+    return logarithmic
+        ? Math.log(value / first()) / Math.log(last() / first())
+        : (value - first()) / (last() - first());
   }
 
   double first() {

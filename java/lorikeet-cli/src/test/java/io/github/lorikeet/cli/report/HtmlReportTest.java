@@ -141,6 +141,16 @@ class HtmlReportTest {
   }
 
   @Test
+  void powersOfTenSpanTheDataToo() {
+    Ticks ticks = Ticks.powers(0.3, 240);
+    assertThat(ticks.values()).containsExactly(0.1, 1.0, 10.0, 100.0, 1000.0);
+    assertThat(ticks.position(0.1)).isZero();
+    assertThat(ticks.position(10)).isEqualTo(0.5);
+    assertThat(ticks.label(0.1)).isEqualTo("0.1");
+    assertThat(Ticks.powers(10, 10).values()).containsExactly(10.0, 100.0);
+  }
+
+  @Test
   void picturesAndLinesMustFit() {
     assertThatThrownBy(() -> new Picture("", 2, 2, new byte[3]))
         .hasMessageContaining("2 x 2 pixels, but 3 bytes");

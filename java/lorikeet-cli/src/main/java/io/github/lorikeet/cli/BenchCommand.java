@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.cli.bench.Body;
+import io.github.lorikeet.cli.bench.Case;
+import io.github.lorikeet.cli.bench.Cases;
+import io.github.lorikeet.cli.bench.Comparison;
+import io.github.lorikeet.cli.bench.Measurement;
+import io.github.lorikeet.cli.bench.Peers;
+import io.github.lorikeet.cli.bench.Probe;
+import io.github.lorikeet.cli.bench.Results;
+import io.github.lorikeet.cli.bench.ResultsView;
+import io.github.lorikeet.cli.bench.Samples;
+import io.github.lorikeet.cli.bench.Timer;
+import io.github.lorikeet.cli.output.Format;
+import io.github.lorikeet.cli.output.Json;
+import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.core.DType;
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.DeviceInfo;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code lorikeet bench}. */
+@Command(
+    name = "bench",
+    description = "Time kernels, steps and loading beside this machine's own limits.",
+    footer = {
+      "",
+      "Exit code 1 where --compare names a regression. docs/performance.md says how to read the",
+      "table.",
+      "",
+      "Examples:",
+      "  lorikeet bench --list",
+      "  lorikeet bench --case lora,attention --threads 1",
+      "  lorikeet bench --shape M=1576 --json before.json",
+      "  lorikeet bench --shape M=1576 --compare before.json",
+      "  lorikeet bench --case lora --peers      beside libtorch, in a clone of the repository"
+    })
+final class BenchCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+  @Mixin private DeviceOptions device;
+
+  @Option(
+      names = "--case",
+      paramLabel = "TEXT",
+      split = ",",
+      description = "Only cases whose name contains one of these.")
+  private List<String> names = List.of();
+
+  @Option(
+      names = "--shape",
+      paramLabel = "TEXT",
+      split = ",",
+      description = "Only cases whose shape contains one of these.")
+  private List<String> shapes = List.of();
+
+  @Option(names = "--list", description = "List the cases and end.")
+  private boolean list;
+
+  @Option(
+      names = "--seconds",
+      paramLabel = "S",
+      defaultValue = "1",
+      description = "To spend on each case (default: 1).")
+  private double seconds;
+
+  @Option(
+      names = "--rounds",
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "Rounds of each case at least, whatever time they take (default: 5).")
+  private int rounds;
+
+  @Option(names = "--peers", description = "Time other libraries beside the cases.")
+  private boolean peers;
+
+  @Option(names = "--json", paramLabel = "FILE", description = "Write the results as JSON.")
+  private Path json;
+
+  @Option(
+      names = "--html",
+      paramLabel = "FILE",
+      defaultValue = "bench.html",
+      description = "Where to write the page with the roofline (default: bench.html).")
+  private Path html;
+
+  @Option(
+      names = "--compare",
+      paramLabel = "FILE",
+      description = "Name what became slower than in this file of an earlier --json.")
+  private Path compare;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    List<Case> cases = chosen();
+    if (list) {
+      cases.forEach(each -> out.println(each.name() + "  " + each.shape()));
+      out.flush();
+      return 0;
+    }
+    if (!(seconds > 0) || rounds < 1) {
+      throw new IllegalArgumentException("--seconds and --rounds: expected more than 0");
+    }
+    Map<String, Samples> before = compare == null ? Map.of() : Comparison.read(compare);
+    List<String> notes = new ArrayList<>();
+    Results results = measure(cases, notes);
+    ResultsView view = new ResultsView(results);
+    out.print(view.table());
+    out.println();
+    view.facts().forEach(fact -> out.println(fact.name() + ": " + fact.value()));
+    boolean regressed = compare != null && report(out, Comparison.of(results, before), notes);
+    notes.forEach(note -> out.println("note: " + note));
+    OutputFolder.write(html, view.page(notes));
+    if (json != null) {
+      OutputFolder.write(json, Json.pretty(results.asMap()));
+    }
+    out.flush();
+    return regressed ? 1 : 0;
+  }
+
+  private List<Case> chosen() {
+    List<Case> cases =
+        Cases.of(device.dtype()).stream()
+            .filter(each -> contains(each.name(), names) && contains(each.shape(), shapes))
+            .toList();
+    if (cases.isEmpty()) {
+      throw new IllegalArgumentException(
+          "no case of --case and --shape in "
+              + device.dtype()
+              + "; lorikeet bench --list names them all");
+    }
+    return cases;
+  }
+
+  private static boolean contains(String text, List<String> parts) {
+    return parts.isEmpty() || parts.stream().anyMatch(text::contains);
+  }
+
+  private Results measure(List<Case> cases, List<String> notes) {
+    PrintWriter err = spec.commandLine().getErr();
+    if (device.dtype() != DType.F32) {
+      notes.add("whole steps, optimisers, images and files are timed with --dtype f32 only");
+    }
+    List<Peers> libraries = peers ? libraries(notes) : List.of();
+    try (Device opened = device.open();
+        Probe probe = probe(opened, notes)) {
+      DeviceInfo info = opened.info();
+      Timer timer = new Timer(opened, probe, seconds, rounds);
+      List<Measurement> all = new ArrayList<>();
+      for (Case each : cases) {
+        err.println("  " + each.name() + " " + each.shape());
+        err.flush();
+        all.addAll(measure(each, opened, timer, libraries));
+      }
+      return new Results(
+          info, Version.number(), Instant.now().truncatedTo(ChronoUnit.SECONDS), all);
+    }
+  }
+
+  private static List<Measurement> measure(
+      Case each, Device opened, Timer timer, List<Peers> libraries) {
+    opened.resetPeak();
+    List<Timer.Entrant> entrants = new ArrayList<>();
+    try (Body body = each.open(opened)) {
+      body.run();
+      entrants.add(new Timer.Entrant("", body));
+      libraries.forEach(peer -> entrants.addAll(peer.of(each, body, opened)));
+      try {
+        return timer.time(each, entrants);
+      } finally {
+        entrants.stream().skip(1).forEach(entrant -> entrant.body().close());
+      }
+    }
+  }
+
+  private static List<Peers> libraries(List<String> notes) {
+    List<Peers> found =
+        ServiceLoader.load(Peers.class).stream().map(ServiceLoader.Provider::get).toList();
+    if (found.isEmpty()) {
+      throw new IllegalArgumentException(
+          "--peers: no peers on the class path; ./lorikeet in a clone of the repository builds"
+              + " them");
+    }
+    found.forEach(peer -> notes.addAll(peer.describe()));
+    return found;
+  }
+
+  /** Null where the machine's limits cannot be measured; a note says why. */
+  private static Probe probe(Device opened, List<String> notes) {
+    String program = System.getProperty("lorikeet.probe");
+    if (program == null) {
+      notes.add(
+          "no shares of the machine's limits: ./lorikeet in a clone of the repository has the"
+              + " probe");
+      return null;
+    }
+    if (!opened.name().equals("cpu")) {
+      notes.add("no shares of the device's limits: the probe measures the CPU's");
+      return null;
+    }
+    return Probe.start(Path.of(program), opened.info().isa(), opened.info().threads());
+  }
+
+  /** Prints what changed; true where something became slower. */
+  private static boolean report(PrintWriter out, List<Comparison.Row> rows, List<String> notes) {
+    boolean regressed = false;
+    for (Comparison.Row row : rows) {
+      if (row.isRegression() || row.isImprovement()) {
+        String line =
+            (row.isRegression() ? "slower: " : "faster: ")
+                + row.key()
+                + ", "
+                + Format.decimals(row.ratio(), 2)
+                + "x the time it took";
+        out.println(line);
+        regressed |= row.isRegression();
+      }
+    }
+    notes.add(
+        rows.size() + " cases compared" + (regressed ? "" : ", none slower outside the spread"));
+    return regressed;
+  }
+}

@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli.bench;
+
+import io.github.lorikeet.core.DType;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Every case there is. */
+public final class Cases {
+  private Cases() {}
+
+  /** Those over activations of a dtype; whole steps are f32 only. */
+  public static List<Case> of(DType type) {
+    List<Case> cases = new ArrayList<>();
+    cases.addAll(LinearCases.of(type));
+    cases.addAll(TransformerCases.of(type));
+    if (type == DType.F32) {
+      cases.addAll(TransformerCases.optimizers());
+      cases.addAll(ModelCases.all());
+      cases.addAll(HostCases.all());
+    }
+    return cases;
+  }
+}

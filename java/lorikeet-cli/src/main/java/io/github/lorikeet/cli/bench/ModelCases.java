@@ -1,0 +1,225 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli.bench;
+
+import io.github.lorikeet.core.DType;
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.Lora;
+import io.github.lorikeet.core.Tensor;
+import io.github.lorikeet.core.autograd.AdamW;
+import io.github.lorikeet.core.autograd.MemoryPlan;
+import io.github.lorikeet.core.autograd.Optimizer;
+import io.github.lorikeet.core.autograd.Sgd;
+import io.github.lorikeet.core.autograd.Tape;
+import io.github.lorikeet.core.autograd.Variable;
+import io.github.lorikeet.vision.model.Initializer;
+import io.github.lorikeet.vision.model.MaskedAutoencoder;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.model.VitConfig;
+import io.github.lorikeet.vision.model.WeightSource;
+import io.github.lorikeet.vision.train.TrainMode;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Whole steps of a ViT-B/16 at 224 pixels: forward, backward and optimiser, as training runs them.
+ */
+final class ModelCases {
+  /** ViT-B/16. */
+  private static final VitConfig CONFIG = new VitConfig(224, 16, 3, 768, 12, 12, 3072, true);
+
+  private static final MaskedAutoencoder.Decoder DECODER =
+      new MaskedAutoencoder.Decoder(512, 8, 16);
+  private static final int BATCH = 8;
+  private static final int LABELS = 14;
+  private static final int RANK = 8;
+  private static final float DROPOUT = 0.1f;
+  private static final double MASKED = 0.75;
+
+  /** So small that weights stay what they are, however often a step is timed. */
+  private static final float LEARNING_RATE = 1e-9f;
+
+  private ModelCases() {}
+
+  static List<Case> all() {
+    String shape = "ViT-B/16 batch=" + BATCH;
+    double linear = 2.0 * BATCH * 197 * CONFIG.depth() * 12 * 768 * 768;
+    double patches = 2.0 * BATCH * 196 * 768 * 768;
+    double attention = 4.0 * BATCH * 197 * 197 * 768 * CONFIG.depth();
+    double forward = linear + patches + attention;
+    // The first block's input needs no gradient.
+    double first = 2.0 * BATCH * 197 * 768 * 2304;
+    double lowRank = 2.0 * BATCH * 197 * 2 * RANK * 2 * 768 * CONFIG.depth();
+    double lora = forward + linear - first + 2.5 * attention + 3 * lowRank;
+    double full = 3 * linear + 2 * patches + 3.5 * attention;
+    return List.of(
+        vit("vit-inference", shape, forward, null),
+        vit("vit-lora-step", shape + " r=" + RANK + " p=" + DROPOUT, lora, TrainMode.LORA),
+        vit("vit-full-step", shape, full, TrainMode.FULL),
+        new Case(
+            "mae-step",
+            shape + " masked=" + MASKED,
+            DType.F32,
+            new Work(maeOperations(), 0),
+            MaeBody::new));
+  }
+
+  private static double maeOperations() {
+    int visible = CONFIG.patches() - masked();
+    double m = BATCH * (1.0 + visible);
+    double encoder = 2 * m * CONFIG.depth() * 12 * 768 * 768;
+    double patches = 2.0 * BATCH * CONFIG.patches() * 256 * 768;
+    double width = DECODER.width();
+    double decoder = 2.0 * BATCH * 197 * DECODER.depth() * 12 * width * width;
+    double ends = 2 * m * 768 * width + 2.0 * BATCH * masked() * width * 256;
+    double attention =
+        4
+            * (m * (1 + visible) * 768 * CONFIG.depth()
+                + 197.0 * 197 * BATCH * width * DECODER.depth());
+    return 3 * (encoder + decoder + ends) + 2 * patches + 3.5 * attention;
+  }
+
+  private static int masked() {
+    return (int) Math.round(CONFIG.patches() * MASKED);
+  }
+
+  private static Case vit(String name, String shape, double operations, TrainMode mode) {
+    return new Case(
+        name, shape, DType.F32, new Work(operations, 0), device -> new VitBody(device, mode));
+  }
+
+  /** A vision transformer's forward pass, or a training step with SGD. */
+  static final class VitBody implements ModelBody {
+    private final VisionTransformer model;
+    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+    private final Tape tape;
+    private final MemoryPlan plan;
+    private final Optimizer optimizer;
+    private long step;
+
+    /**
+     * @param mode what is trained; null for inference
+     */
+    VitBody(Device device, TrainMode mode) {
+      model =
+          new VisionTransformer(
+              CONFIG,
+              LABELS,
+              WeightSource.none(),
+              new Initializer(1),
+              name -> mode != null && mode.trains(name));
+      if (mode == TrainMode.LORA) {
+        attachLora();
+      }
+      tape = new Tape(device, mode != null, 1);
+      Variable images = tape.input(DType.F32, BATCH, 1, 224, 224);
+      tensors.put("images", images.tensor());
+      Variable logits = tape.keep(model.forward(tape, images, 0));
+      tensors.put("logits", logits.tensor());
+      optimizer = mode == null ? null : new Sgd(0.9f);
+      if (mode != null) {
+        Variable targets = tape.input(DType.F32, BATCH, LABELS);
+        tensors.put("targets", targets.tensor());
+        Variable loss = tape.keep(tape.bceWithLogits(logits, targets));
+        tensors.put("loss", loss.tensor());
+        tape.backward(loss);
+      }
+      plan = MemoryPlan.of(optimizer, tape);
+      plan.allocate();
+      images.tensor().upload(Tensors.host("images", 2, BATCH, 1, 224, 224).data());
+      if (mode != null) {
+        tensors.get("targets").upload(Tensors.host("targets", 1, BATCH, LABELS).data());
+      }
+    }
+
+    private void attachLora() {
+      long k = CONFIG.width();
+      for (int i = 0; i < CONFIG.depth(); i++) {
+        model.attach(
+            "blocks." + i + ".attn.qkv",
+            Tensors.host("a" + i, 0.04f, 2 * RANK, k),
+            Tensors.host("b" + i, 0.01f, 2 * k, RANK),
+            List.of(new Lora.Group(0, k), new Lora.Group(2 * k, k)),
+            RANK,
+            2 * RANK,
+            DROPOUT);
+      }
+    }
+
+    @Override
+    public void run() {
+      tape.run(step++, false);
+      if (optimizer != null) {
+        optimizer.step(LEARNING_RATE);
+      }
+    }
+
+    @Override
+    public VisionTransformer model() {
+      return model;
+    }
+
+    @Override
+    public Map<String, Tensor> tensors() {
+      return tensors;
+    }
+
+    @Override
+    public void close() {
+      plan.close();
+    }
+  }
+
+  /** A masked autoencoder's training step with AdamW. */
+  private static final class MaeBody implements Body {
+    private final Tape tape;
+    private final MemoryPlan plan;
+    private final Optimizer optimizer = new AdamW(0.9f, 0.95f, 1e-8f);
+    private long step;
+
+    MaeBody(Device device) {
+      int visible = CONFIG.patches() - masked();
+      MaskedAutoencoder model = new MaskedAutoencoder(CONFIG, DECODER, new Initializer(1));
+      tape = new Tape(device, true, 1);
+      Variable images = tape.input(DType.F32, BATCH, 1, 224, 224);
+      Variable seen = tape.input(DType.I32, BATCH, 1 + visible);
+      Variable hidden = tape.input(DType.I32, BATCH, masked());
+      Variable patches = tape.input(DType.I32, BATCH, masked());
+      tape.backward(model.loss(tape, images, seen, hidden, patches));
+      plan = MemoryPlan.of(optimizer, tape);
+      plan.allocate();
+      images.tensor().upload(Tensors.host("images", 2, BATCH, 1, 224, 224).data());
+      seen.tensor().upload(indices(1 + visible, i -> i == 0 ? 0 : 1 + patch(i - 1 + masked())));
+      hidden.tensor().upload(indices(masked(), i -> 1 + patch(i)));
+      patches.tensor().upload(indices(masked(), ModelCases::patch));
+    }
+
+    private static int[] indices(int count, java.util.function.IntUnaryOperator index) {
+      int[] all = new int[BATCH * count];
+      for (int i = 0; i < all.length; i++) {
+        all[i] = index.applyAsInt(i % count);
+      }
+      return all;
+    }
+
+    @Override
+    public void run() {
+      tape.run(step++, false);
+      optimizer.step(LEARNING_RATE);
+    }
+
+    @Override
+    public void close() {
+      plan.close();
+    }
+  }
+
+  /**
+   * The i-th patch of an order that leaps over the picture: 61 has no factor in common with 196.
+   */
+  private static int patch(int i) {
+    return i * 61 % CONFIG.patches();
+  }
+}

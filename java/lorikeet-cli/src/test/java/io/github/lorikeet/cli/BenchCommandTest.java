@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Small runs of {@code lorikeet bench}, without the probe, which the launcher alone provides. */
+class BenchCommandTest {
+  @TempDir private Path folder;
+
+  private record Result(int exitCode, String out, String err) {}
+
+  private Result bench(String... options) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    List<String> arguments = new ArrayList<>(List.of("bench", "--html", html().toString()));
+    arguments.addAll(Arrays.asList(options));
+    int exitCode =
+        Main.run(new PrintWriter(out), new PrintWriter(err), arguments.toArray(String[]::new));
+    return new Result(exitCode, out.toString(), err.toString());
+  }
+
+  private Path html() {
+    return folder.resolve("bench.html");
+  }
+
+  private Result benchOne(String... options) {
+    List<String> all =
+        new ArrayList<>(
+            List.of("--case", "lora-forward", "--shape", "M=197 r=4 p=0.1", "--threads", "1"));
+    all.addAll(List.of("--seconds", "0.05", "--rounds", "3"));
+    all.addAll(Arrays.asList(options));
+    return bench(all.toArray(String[]::new));
+  }
+
+  @Test
+  void listsEveryOperation() {
+    Result result = bench("--list");
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.out())
+        .contains(
+            "linear-forward  qkv M=1576",
+            "lora-forward-backward  qkv M=12608 r=16 p=0.1",
+            "attention-forward-backward  785 tokens",
+            "adamw-step",
+            "vit-full-step  ViT-B/16 batch=8",
+            "mae-step",
+            "pth-load");
+    assertThat(bench("--list", "--case", "gelu").out()).hasLineCount(2);
+  }
+
+  @Test
+  void timesACaseAndWritesItDown() throws Exception {
+    Path json = folder.resolve("run.json");
+    Result result = benchOne("--json", json.toString());
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    assertThat(result.out())
+        .containsPattern("lora-forward +qkv M=197 r=4 p=0.1 +f32 +[0-9.]+ [mu]s")
+        .containsPattern("lora-forward-backward .* 0 B +0 ") // nothing allocated a run
+        .contains("note: no shares of the machine's limits");
+    assertThat(Files.readString(json)).contains("\"case\" : \"lora-forward\"", "\"seconds\" : [");
+    var page = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(html().toFile());
+    assertThat(page.getElementsByTagName("circle").getLength()).isEqualTo(2);
+  }
+
+  @Test
+  void namesWhatBecameSlower() throws Exception {
+    Path json = folder.resolve("before.json");
+    assertThat(benchOne("--json", json.toString()).exitCode()).isZero();
+    Files.writeString(json, costsOfOneCaseTimes(0.01, Files.readString(json)));
+    Result result = benchOne("--compare", json.toString());
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.out())
+        .containsPattern("slower: lora-forward qkv M=197 r=4 p=0.1 f32, [0-9.]+x");
+    assertThat(result.out()).doesNotContain("slower: lora-forward-backward");
+  }
+
+  /** As if the first case had been so much faster. */
+  private static String costsOfOneCaseTimes(double factor, String json) {
+    Matcher costs = Pattern.compile("\"cost\" : \\[ ([^\\]]*) \\]").matcher(json);
+    return costs.replaceFirst(
+        found -> {
+          List<String> scaled =
+              Arrays.stream(found.group(1).split(", "))
+                  .map(cost -> String.valueOf(factor * Double.parseDouble(cost)))
+                  .toList();
+          return "\"cost\" : [ " + String.join(", ", scaled) + " ]";
+        });
+  }
+
+  @Test
+  void wrongUsageIsSaid() {
+    assertThat(bench("--case", "no-such-case").err()).contains("no case of --case and --shape");
+    assertThat(benchOne("--peers").err()).contains("--peers: no peers on the class path");
+    assertThat(benchOne("--compare", folder.resolve("none").toString()).exitCode()).isEqualTo(1);
+    assertThat(benchOne("--rounds", "0").exitCode()).isEqualTo(2);
+  }
+}
