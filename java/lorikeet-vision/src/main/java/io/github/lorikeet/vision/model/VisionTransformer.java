@@ -96,8 +96,8 @@ public final class VisionTransformer {
     }
     HostTensor given = source.find("pos_embed");
     int from = VitReader.grid(source, config.leadingTokens());
-    if (from == config.grid()) {
-      return source.require("pos_embed", 1, config.tokens(), width);
+    if (from == config.grid() || given.size(2) != width) {
+      return source.require("pos_embed", 1, from * from + config.leadingTokens(), width);
     }
     source.use(
         "pos_embed",

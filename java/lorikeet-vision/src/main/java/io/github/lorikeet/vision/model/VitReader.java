@@ -10,6 +10,12 @@ public final class VitReader {
   /** The usual width of an attention head, where nobody says otherwise. */
   private static final int HEAD_WIDTH = 64;
 
+  /** Far more than any model has: sizes that are claimed must not overflow. */
+  private static final int MAX_HIDDEN = 1 << 20;
+
+  private static final int MAX_GRID = 1 << 10;
+  private static final int MAX_PATCH = 1 << 10;
+
   private VitReader() {}
 
   /**
@@ -18,9 +24,10 @@ public final class VitReader {
    */
   public static VitConfig config(WeightSource source, int heads) {
     HostTensor projection = projection(source);
-    int width = Math.toIntExact(projection.size(0));
-    int channels = Math.toIntExact(projection.size(1));
-    int patch = Math.toIntExact(projection.size(2));
+    // The tensor has elements, so that sizes are at most their number.
+    int width = (int) projection.size(0);
+    int channels = (int) projection.size(1);
+    int patch = (int) projection.size(2);
     if (channels != 1 && channels != 3) {
       throw new WeightsException(
           source.origin()
@@ -33,7 +40,7 @@ public final class VitReader {
       depth++;
     }
     HostTensor fc1 = source.find("blocks.0.mlp.fc1.weight");
-    if (fc1.rank() != 2) {
+    if (fc1.rank() != 2 || fc1.size(0) < 1 || fc1.size(0) > MAX_HIDDEN) {
       throw new WeightsException(
           source.origin()
               + ": blocks.0.mlp.fc1.weight is "
@@ -47,21 +54,21 @@ public final class VitReader {
         width,
         depth,
         heads > 0 ? heads : heads(source, width),
-        Math.toIntExact(fc1.size(0)),
+        (int) fc1.size(0),
         source.has("cls_token"));
   }
 
   /** Pixels a side of the images the weights were made for. */
   static int imageSize(WeightSource source) {
     HostTensor projection = projection(source);
-    return Math.multiplyExact(
-        grid(source, source.has("cls_token") ? 1 : 0), (int) projection.size(2));
+    return grid(source, source.has("cls_token") ? 1 : 0) * (int) projection.size(2);
   }
 
   private static HostTensor projection(WeightSource source) {
     HostTensor projection = source.find("patch_embed.proj.weight");
     if (projection.rank() != 4
         || projection.size(2) != projection.size(3)
+        || projection.size(2) > MAX_PATCH
         || projection.elements() == 0) {
       throw new WeightsException(
           source.origin()
@@ -93,6 +100,7 @@ public final class VitReader {
     if (position.rank() != 3
         || position.size(0) != 1
         || grid < 1
+        || grid > MAX_GRID
         || (long) grid * grid != patches) {
       throw new WeightsException(
           source.origin()

@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.Random;
 
 /** Seeded ways to damage a file. */
-final class Mutations {
+public final class Mutations {
   private static final long[] FORGED = {
     0,
     1,
@@ -29,7 +29,7 @@ final class Mutations {
   private Mutations() {}
 
   /** One to three changes of random kinds, anywhere from {@code begin} on. */
-  static byte[] mutate(byte[] original, int begin, Random random) {
+  public static byte[] mutate(byte[] original, int begin, Random random) {
     byte[] bytes = original.clone();
     for (int n = random.nextInt(3); n >= 0; n--) {
       bytes = mutateOnce(bytes, Math.min(begin, bytes.length), random);
