@@ -78,6 +78,7 @@ final class RunLog implements TrainListener, AutoCloseable {
     folder.append(FILE, line(epoch));
     Map<String, Double> values = new LinkedHashMap<>();
     values.put("train/images_per_second", epoch.imagesPerSecond());
+    values.put("train/waiting_share", epoch.waitingShare());
     values.put("memory/device_bytes", (double) memoryBytes);
     if (epoch.validation() != null) {
       values.put("val/loss", epoch.validationLoss());

@@ -212,7 +212,9 @@ final class TrainingFolder {
             + Format.percent(result.trained(), result.parameters())
             + ") in "
             + Format.seconds(result.seconds())
-            + ", device memory "
+            + " (waiting for images "
+            + Format.percent(result.waitingSeconds(), result.seconds())
+            + "), device memory "
             + Format.bytes(result.measuredBytes())
             + " (planned "
             + Format.bytes(result.plannedBytes())

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.TrainListener;
@@ -10,6 +11,9 @@ import java.util.function.BooleanSupplier;
 
 /** Draws the progress line of a training or pretraining, and hands on what it is told. */
 final class TrainingProgress implements TrainListener {
+  /** Share of an epoch from which it is worth a note. */
+  private static final double MUCH_WAITING = 0.2;
+
   private final Progress progress;
   private final int epochs;
   private final long updateImages;
@@ -19,6 +23,7 @@ final class TrainingProgress implements TrainListener {
   private final TrainListener next;
   private double auroc = Double.NaN;
   private double lossSum;
+  private boolean saidWaiting;
 
   /**
    * @param listImages images of the training list; those beyond the last whole update are not seen
@@ -67,6 +72,15 @@ final class TrainingProgress implements TrainListener {
 
   @Override
   public void onEpoch(EpochResult result) {
+    if (result.waitingShare() > MUCH_WAITING && !saidWaiting) {
+      saidWaiting = true;
+      progress.say(
+          "note: "
+              + Format.percent(result.waitingSeconds(), result.seconds())
+              + " of epoch "
+              + result.epoch()
+              + " went by waiting for images; more threads or a larger cache of them may help");
+    }
     if (result.validation() != null) {
       auroc = result.validation().mean();
     }

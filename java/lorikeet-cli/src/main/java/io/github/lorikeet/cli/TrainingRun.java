@@ -42,6 +42,11 @@ final class TrainingRun {
       long plannedBytes,
       long measuredBytes,
       double seconds) {
+    /** Of all epochs' seconds, those spent waiting for images. */
+    double waitingSeconds() {
+      return epochs.stream().mapToDouble(EpochResult::waitingSeconds).sum();
+    }
+
     /** The epoch whose values are kept. */
     EpochResult best() {
       return epochs.get(bestEpoch - 1);

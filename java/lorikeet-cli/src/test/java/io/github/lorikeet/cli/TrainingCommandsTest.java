@@ -137,7 +137,7 @@ class TrainingCommandsTest {
       Path events = files.filter(f -> f.toString().contains("tfevents")).toList().getFirst();
       assertThat(Files.readString(events, StandardCharsets.ISO_8859_1))
           .contains("train/loss", "train/lr", "val/loss", "val/auroc", "val/auroc/lower")
-          .contains("train/images_per_second", "memory/device_bytes");
+          .contains("train/images_per_second", "train/waiting_share", "memory/device_bytes");
     }
     assertThat(Files.exists(out.resolve("adapter/adapter_config.json")))
         .isEqualTo(mode.equals("lora"));

@@ -28,6 +28,11 @@ public record EpochResult(
     int images,
     double waitingSeconds) {
 
+  /** The share of the time that was spent waiting for images: 0 when they were always ready. */
+  public double waitingShare() {
+    return waitingSeconds / seconds;
+  }
+
   public double imagesPerSecond() {
     return images / seconds;
   }

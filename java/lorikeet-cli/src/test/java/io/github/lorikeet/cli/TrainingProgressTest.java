@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.lorikeet.cli.output.Progress;
+import io.github.lorikeet.vision.train.EpochResult;
+import io.github.lorikeet.vision.train.TrainListener;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+
+class TrainingProgressTest {
+  private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+  private final Progress progress =
+      new Progress(new PrintStream(bytes, true, StandardCharsets.UTF_8), 0, () -> 0);
+  private final TrainingProgress training =
+      new TrainingProgress(progress, 9, 100, 10, 0, () -> false, new TrainListener() {});
+
+  private void epoch(int number, double waitingSeconds) {
+    training.onEpoch(
+        new EpochResult(number, 0.1, 0.5, Double.NaN, null, false, 40, 100, waitingSeconds));
+  }
+
+  @Test
+  void muchWaitingForImagesIsNotedOnce() {
+    epoch(1, 2);
+    epoch(2, 10);
+    epoch(3, 20);
+    assertThat(bytes.toString(StandardCharsets.UTF_8))
+        .isEqualTo(
+            "note: 25 % of epoch 2 went by waiting for images; more threads or a larger cache of"
+                + " them may help\n");
+  }
+}
