@@ -72,7 +72,8 @@ final class TrainingProgress implements TrainListener {
 
   @Override
   public void onEpoch(EpochResult result) {
-    if (result.waitingShare() > MUCH_WAITING && !saidWaiting) {
+    // The first epoch fills the cache.
+    if (result.epoch() > 1 && result.waitingShare() > MUCH_WAITING && !saidWaiting) {
       saidWaiting = true;
       progress.say(
           "note: "

@@ -113,7 +113,12 @@ public final class ImageDecoder {
             : "starts with the bytes " + hex.toString().strip());
   }
 
-  /** Decodes a checked JPEG or PNG. */
+  private static Image decode(PngFile png) throws IOException {
+    PngRows rows = png.plainRows();
+    return rows == null ? decode(png.file()) : collapse(rows.decode());
+  }
+
+  /** Decodes a checked file by ImageIO. */
   static Image decode(ImageFile file) throws IOException {
     if (file.isLarge()) {
       // A small picture of it takes little memory, and shows whether the pixels are really there.

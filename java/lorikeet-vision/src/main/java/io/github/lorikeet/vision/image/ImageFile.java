@@ -12,7 +12,8 @@ package io.github.lorikeet.vision.image;
  * @param parts the file again, of those parts alone
  */
 record ImageFile(String format, int width, int height, int decodedBytes, Parts parts) {
-  private static final long LARGE_BYTES = 48L << 20;
+  /** Of decoded pixels: from here on, a look first at whether they are there. */
+  static final long LARGE_BYTES = 48L << 20;
 
   ImageFile {
     checkSize(width, height);

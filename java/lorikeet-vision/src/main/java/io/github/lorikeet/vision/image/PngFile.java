@@ -5,7 +5,9 @@ package io.github.lorikeet.vision.image;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.zip.CRC32;
 
 /** Checks a PNG file's chunks (W3C Recommendation, "Portable Network Graphics", 3rd edition). */
@@ -14,25 +16,48 @@ final class PngFile {
 
   private static final int HEADER_BYTES = 13;
 
+  /** The colour type of files that look their colours up. */
+  private static final int PALETTE = 3;
+
   /** Bytes of a chunk besides its data: length, type, checksum. */
   private static final int CHUNK_FRAME = 12;
 
   /** No deflate stream grows by more than this (zlib's "Technical Details", maximum expansion). */
   private static final int MAX_EXPANSION = 1032;
 
-  private PngFile() {}
+  private final ByteBuffer file;
+  private final Parts parts = new Parts();
+  private final List<ByteBuffer> compressed = new ArrayList<>();
+  private ByteBuffer header;
+  private boolean palette;
+
+  private PngFile(byte[] bytes) {
+    file = ByteBuffer.wrap(bytes);
+  }
+
+  /**
+   * Reads a file's chunks.
+   *
+   * @throws ImageException if the file is damaged, or its dimensions more than its bytes can hold
+   */
+  static PngFile check(byte[] bytes) {
+    PngFile png = new PngFile(bytes);
+    png.readChunks(bytes);
+    return png;
+  }
+
+  /** The rows of a plain file; null if it is of another kind. */
+  PngRows plainRows() {
+    boolean plain = bits() == 8 && color() != PALETTE && header.get(12) == 0;
+    return plain ? new PngRows(header.getInt(0), header.getInt(4), samples(), compressed) : null;
+  }
 
   /** Keeps the chunks that pixels depend on: transparency, gamma and text are none of them. */
-  static ImageFile check(byte[] bytes) {
-    ByteBuffer file = ByteBuffer.wrap(bytes);
-    Parts parts = new Parts();
+  private void readChunks(byte[] bytes) {
     parts.add(bytes, 0, SIGNATURE.length);
     int position = SIGNATURE.length;
-    ByteBuffer header = null;
-    boolean palette = false;
-    long compressed = 0;
     while (true) {
-      long length = checkedLength(file, position);
+      long length = checkedLength(position);
       String type = new String(bytes, position + 4, 4, StandardCharsets.ISO_8859_1);
       int size = (int) length + CHUNK_FRAME;
       if ((header == null) != type.equals("IHDR")) {
@@ -41,7 +66,7 @@ final class PngFile {
       switch (type) {
         case "IHDR" -> header = file.slice(position + 8, (int) length);
         case "PLTE" -> palette = true;
-        case "IDAT" -> compressed += length;
+        case "IDAT" -> compressed.add(file.slice(position + 8, (int) length));
         case "IEND" -> {}
         default -> {
           if (Character.isUpperCase(type.charAt(0))) {
@@ -51,16 +76,17 @@ final class PngFile {
           continue;
         }
       }
-      checkChecksum(file, position, size, type);
+      checkChecksum(position, size, type);
       parts.add(bytes, position, size);
       position += size;
       if (type.equals("IEND")) {
-        return checkHeader(header, palette, compressed, parts);
+        checkHeader();
+        return;
       }
     }
   }
 
-  private static long checkedLength(ByteBuffer file, int position) {
+  private long checkedLength(int position) {
     if (file.limit() - position < CHUNK_FRAME) {
       throw new ImageException(
           "truncated PNG: the file ends at byte " + file.limit() + ", before its IEND chunk");
@@ -78,7 +104,7 @@ final class PngFile {
     return length;
   }
 
-  private static void checkChecksum(ByteBuffer file, int position, int size, String type) {
+  private void checkChecksum(int position, int size, String type) {
     CRC32 crc = new CRC32();
     crc.update(file.slice(position + 4, size - 8));
     if ((int) crc.getValue() != file.getInt(position + size - 4)) {
@@ -87,45 +113,57 @@ final class PngFile {
     }
   }
 
-  private static ImageFile checkHeader(
-      ByteBuffer header, boolean palette, long compressed, Parts parts) {
+  private void checkHeader() {
     if (header.limit() != HEADER_BYTES) {
       throw new ImageException(
           "damaged PNG: an IHDR chunk of " + header.limit() + " bytes, expected " + HEADER_BYTES);
     }
-    int bits = header.get(8);
-    int color = header.get(9);
     int[] allowedBits =
-        switch (color) {
+        switch (color()) {
           case 0 -> new int[] {1, 2, 4, 8, 16};
-          case 3 -> new int[] {1, 2, 4, 8};
+          case PALETTE -> new int[] {1, 2, 4, 8};
           case 2, 4, 6 -> new int[] {8, 16};
           default -> new int[0];
         };
     boolean known = header.get(10) == 0 && header.get(11) == 0 && (header.get(12) & ~1) == 0;
-    if (!known || Arrays.stream(allowedBits).noneMatch(b -> b == bits)) {
+    if (!known || Arrays.stream(allowedBits).noneMatch(b -> b == bits())) {
       throw new ImageException(
           "damaged PNG: its header has colour type "
-              + color
+              + color()
               + " with "
-              + bits
+              + bits()
               + " bits, or methods that PNG does not define");
     }
-    if (color == 3 && !palette) {
+    if (color() == PALETTE && !palette) {
       throw new ImageException("damaged PNG: colours by palette, but no PLTE chunk");
     }
-    int samples =
-        switch (color) {
-          case 2 -> 3;
-          case 4 -> 2;
-          case 6 -> 4;
-          default -> 1;
-        };
-    int channels = color == 3 ? 3 : Math.min(samples, 3);
-    int decodedBytes = samples * Math.ceilDiv(bits, 8) + channels + 1;
-    ImageFile file = new ImageFile("png", header.getInt(0), header.getInt(4), decodedBytes, parts);
-    file.checkHolds(MAX_EXPANSION * compressed * 8 / (samples * bits), compressed);
-    return file;
+    long bytes = compressed.stream().mapToLong(ByteBuffer::limit).sum();
+    file().checkHolds(MAX_EXPANSION * bytes * 8 / (samples() * bits()), bytes);
+  }
+
+  private int bits() {
+    return header.get(8);
+  }
+
+  private int color() {
+    return header.get(9);
+  }
+
+  /** Of a pixel, transparency included. */
+  private int samples() {
+    return switch (color()) {
+      case 2 -> 3;
+      case 4 -> 2;
+      case 6 -> 4;
+      default -> 1;
+    };
+  }
+
+  /** The file for ImageIO. */
+  ImageFile file() {
+    int channels = color() == PALETTE ? 3 : Math.min(samples(), 3);
+    int decodedBytes = samples() * Math.ceilDiv(bits(), 8) + channels + 1;
+    return new ImageFile("png", header.getInt(0), header.getInt(4), decodedBytes, parts);
   }
 
   private static String printable(String type) {

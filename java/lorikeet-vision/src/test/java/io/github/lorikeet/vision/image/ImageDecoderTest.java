@@ -122,6 +122,38 @@ class ImageDecoderTest {
   }
 
   @Test
+  void filtersOfGrayRowsAreUndone() {
+    // Row 0, as it is: 10 200 30.
+    // Row 1, from the left: 10, 10 + 250 = 260 - 256 = 4, 4 + 5 = 9.
+    // Row 2, from above: 1 + 10, 1 + 4, 255 + 9 = 264 - 256 = 8.
+    // Row 3, from the mean of both, rounded down: 7 + (0 + 11) / 2 = 12, 0 + (12 + 5) / 2 = 8,
+    // 100 + (8 + 8) / 2 = 108.
+    // Row 4, from the one nearest to left + above - corner: above in the first column, 1 + 12 = 13;
+    // then left 13, above 8, corner 12: 9 is nearest to 8, so 2 + 8 = 10; then left 10, above 108,
+    // corner 8: 110 is nearest to 108, so 250 + 108 = 358 - 256 = 102.
+    byte[] rows = bytes(0, 10, 200, 30, 1, 10, 250, 5, 2, 1, 1, 255, 3, 7, 0, 100, 4, 1, 2, 250);
+    byte[] file = TestImages.png(3, 5, 8, GRAY, false, null, rows);
+    assertImage(decode(file), 3, 5, 10, 200, 30, 10, 4, 9, 11, 5, 8, 12, 8, 108, 13, 10, 102);
+  }
+
+  @Test
+  void filtersOfColorRowsTakeTheSampleOfTheSameChannel() {
+    // From the left: 1 2 3, then 1 + 10, 2 + 20, 3 + 30. From the mean of left and above: 0 + 0,
+    // 0 + 1, 0 + 1; then 1 + (0 + 11) / 2, 1 + (1 + 22) / 2, 1 + (1 + 33) / 2.
+    byte[] rows = bytes(1, 1, 2, 3, 10, 20, 30, 3, 0, 0, 0, 1, 1, 1);
+    byte[] file = TestImages.png(2, 2, 8, RGB, false, null, rows);
+    assertImage(decode(file), 2, 2, 1, 11, 0, 6, 2, 22, 1, 12, 3, 33, 1, 18);
+  }
+
+  @Test
+  void filtersThatPngDoesNotDefineAreRefused() {
+    byte[] file = TestImages.png(1, 2, 8, GRAY, false, null, bytes(0, 1, 5, 1));
+    assertThatThrownBy(() -> decode(file))
+        .isInstanceOf(ImageException.class)
+        .hasMessage("x: damaged image data (filter 5)");
+  }
+
+  @Test
   void interlacedPng() {
     // 3 x 3 in Adam7's order: (0,0); nothing; nothing; (2,0); (0,2) (2,2); (1,0); (1,2); row 1.
     byte[] rows = bytes(0, 1, 0, 3, 0, 7, 9, 0, 2, 0, 8, 0, 4, 5, 6);
