@@ -39,8 +39,9 @@ import picocli.CommandLine.Spec;
           + " test_list.txt \\",
       "      --mode lora --rank 4 --lr 0.02 --epochs 50 --warmup 5 --batch 27 --out run",
       "  lorikeet train --weights vit.pth --train train_list.txt --val val_list.txt \\",
-      "      --mode full --optimizer adamw --lr 5e-4 --layer-decay 0.65 --weight-decay 0.05 --out"
-          + " run"
+      "      --mode full --optimizer adamw --base-lr 5e-4 --layer-decay 0.65 --weight-decay 0.05"
+          + " \\",
+      "      --rand-augment --erase 0.25 --drop-path 0.1 --recipe cxr-mae --out run"
     })
 final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

@@ -3,6 +3,7 @@
 package io.github.lorikeet.cli;
 
 import io.github.lorikeet.vision.image.Augment;
+import io.github.lorikeet.vision.image.RandAugment;
 import io.github.lorikeet.vision.model.LoraTargets;
 import io.github.lorikeet.vision.train.TrainMode;
 import io.github.lorikeet.vision.train.TrainOptions;
@@ -15,7 +16,11 @@ import picocli.CommandLine.Option;
 
 /** How to train. */
 final class TrainingOptions {
+  private static final double DEFAULT_LEARNING_RATE = 0.02;
   private static final double MINIMUM_LEARNING_RATE = 1e-6;
+
+  /** Images an update that a base learning rate is for. */
+  private static final double BASE_IMAGES = 256;
 
   @Option(
       names = "--mode",
@@ -64,9 +69,16 @@ final class TrainingOptions {
   @Option(
       names = "--lr",
       paramLabel = "X",
-      defaultValue = "0.02",
-      description = "Learning rate after the warm-up. Default: ${DEFAULT-VALUE}.")
-  private double learningRate;
+      description = "Learning rate after the warm-up. Default: 0.02.")
+  private Double learningRate;
+
+  @Option(
+      names = "--base-lr",
+      paramLabel = "X",
+      description =
+          "Instead of --lr, the learning rate for 256 images an update: times batch x accumulate"
+              + " / 256.")
+  private Double baseLearningRate;
 
   @Option(
       names = "--epochs",
@@ -131,6 +143,20 @@ final class TrainingOptions {
       description =
           "Least share of an image's area that a random crop keeps. Default: ${DEFAULT-VALUE}.")
   private double cropScale;
+
+  @Option(
+      names = "--rand-augment",
+      description =
+          "Change light and shape at random: 2 of 15 operations, each with probability 1/2, of"
+              + " magnitude 9 with deviation .5.")
+  private boolean randAugment;
+
+  @Option(
+      names = "--erase",
+      paramLabel = "P",
+      defaultValue = "0",
+      description = "Share of images with a part erased. Default: ${DEFAULT-VALUE}.")
+  private double erase;
 
   @Option(
       names = "--evaluate-every",
@@ -214,8 +240,8 @@ final class TrainingOptions {
   TrainOptions options(int imageSize) {
     return new TrainOptions(
         optimizerKind(),
-        learningRate,
-        Math.min(MINIMUM_LEARNING_RATE, learningRate),
+        learningRate(),
+        Math.min(MINIMUM_LEARNING_RATE, learningRate()),
         warmup == null ? epochs / 10.0 : warmup,
         epochs,
         batch,
@@ -224,9 +250,22 @@ final class TrainingOptions {
         weightDecay,
         layerDecay,
         clip,
-        Augment.sgd(imageSize).withScale(cropScale, 1),
+        Augment.sgd(imageSize)
+            .withScale(cropScale, 1)
+            .with(randAugment ? RandAugment.STANDARD : null)
+            .withErase(erase),
         seed,
         evaluateEvery);
+  }
+
+  private double learningRate() {
+    if (baseLearningRate == null) {
+      return learningRate == null ? DEFAULT_LEARNING_RATE : learningRate;
+    }
+    if (learningRate != null) {
+      throw new IllegalArgumentException("--lr and --base-lr: expected one of them");
+    }
+    return baseLearningRate * batch * accumulate / BASE_IMAGES;
   }
 
   private OptimizerKind optimizerKind() {
@@ -254,7 +293,7 @@ final class TrainingOptions {
       config.put("targets", targets);
     }
     config.put("optimizer", optimizer);
-    config.put("lr", learningRate);
+    config.put("lr", learningRate());
     config.put("epochs", epochs);
     config.put("warmup", warmup == null ? epochs / 10.0 : warmup);
     config.put("batch", batch);
@@ -264,6 +303,8 @@ final class TrainingOptions {
     config.put("layer_decay", layerDecay);
     config.put("clip", clip);
     config.put("crop_scale", cropScale);
+    config.put("rand_augment", randAugment);
+    config.put("erase", erase);
     config.put("evaluate_every", evaluateEvery);
     config.put("seed", seed);
   }

@@ -204,6 +204,42 @@ class TrainingCommandsTest {
     assertThat(out.resolve("report.html")).doesNotExist();
   }
 
+  /** The study's AdamW recipe, every setting by hand. */
+  @Test
+  void everySettingOfARecipeCanBeChosen() {
+    Result result =
+        train(
+            "--optimizer",
+            "adamw",
+            "--base-lr",
+            0.003,
+            "--accumulate",
+            2,
+            "--weight-decay",
+            0.05,
+            "--layer-decay",
+            0.65,
+            "--drop-path",
+            0.1,
+            "--clip",
+            1,
+            "--rand-augment",
+            "",
+            "--erase",
+            0.25,
+            "--recipe",
+            "cxr-mae",
+            "--warmup",
+            1,
+            "--evaluate-every",
+            2);
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    // .003 * 8 * 2 / 256
+    assertThat(out.resolve("config.json"))
+        .content()
+        .contains("\"lr\" : 1.875E-4", "\"rand_augment\" : true", "\"erase\" : 0.25");
+  }
+
   @Test
   void badOptionsAreWrongUsage() {
     isWrong(train("--rank", 0), "rank 0", "expected 1 to");
@@ -215,6 +251,8 @@ class TrainingCommandsTest {
     isWrong(train("--optimizer", "lion"), "--optimizer lion", "adamw");
     isWrong(train("--dropout", 1), "dropout 1");
     isWrong(train("--lr", -1), "lr -1");
+    isWrong(train("--lr", 1, "--base-lr", 1), "--lr and --base-lr");
+    isWrong(train("--erase", 1.5), "erase probability 1.5");
     isWrong(train("--epochs", 0, "--warmup", 0), "epochs 0");
     isWrong(train("--label-names", "a,b"), "--label-names", "2 names, expected 1");
     isWrong(train("--recipe", "imagenet"), "imagenet", "mrm");

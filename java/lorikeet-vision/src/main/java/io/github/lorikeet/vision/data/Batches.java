@@ -19,16 +19,16 @@ import java.util.concurrent.RejectedExecutionException;
  */
 public final class Batches implements AutoCloseable {
 
-  /** What becomes of a decoded image before it is normalised. */
-  interface View {
-    Image of(Image image, int index);
+  /** Writes a decoded image as a model takes it. */
+  interface Preparation {
+    void prepare(Image image, int index, float[] out);
   }
 
   private final ImageLoader loader;
   private final int[] order;
   private final int images;
   private final int batch;
-  private final View view;
+  private final Preparation preparation;
 
   /** Images under way, in order. */
   private final ArrayDeque<Future<float[]>> pending = new ArrayDeque<>();
@@ -44,7 +44,7 @@ public final class Batches implements AutoCloseable {
    * @param order images by their place in the list
    * @param images how many of these, from the first, make up the pass
    */
-  Batches(ImageLoader loader, int[] order, int images, int batch, View view) {
+  Batches(ImageLoader loader, int[] order, int images, int batch, Preparation preparation) {
     if (batch < 1) {
       throw new IllegalArgumentException("batches of " + batch + ": expected at least 1");
     }
@@ -52,7 +52,7 @@ public final class Batches implements AutoCloseable {
     this.order = order;
     this.images = images;
     this.batch = batch;
-    this.view = view;
+    this.preparation = preparation;
     int ahead = Math.min(images, batch + 2 * loader.threads());
     for (int i = 0; i < ahead; i++) {
       free.add(new float[loader.preprocess().elements()]);
@@ -134,7 +134,7 @@ public final class Batches implements AutoCloseable {
   private float[] prepare(int index, float[] target) {
     Image image = loader.image(index);
     try {
-      loader.preprocess().normalize(view.of(image, index), target);
+      preparation.prepare(image, index, target);
       return target;
     } catch (RuntimeException e) {
       throw new ImageException(loader.list().path(index) + ": " + e.getMessage(), e);

@@ -92,7 +92,11 @@ public final class ImageLoader implements AutoCloseable {
     int[] order = new CounterRandom(seed, epoch, 0, Purpose.SHUFFLE).permutation(list.size());
     int count = order.length / Math.max(batch, 1) * batch;
     return new Batches(
-        this, order, count, batch, (image, index) -> augment.view(image, seed, epoch, index));
+        this,
+        order,
+        count,
+        batch,
+        (image, index, out) -> augment.prepare(image, preprocess, seed, epoch, index, out));
   }
 
   /** Every image once, as evaluation sees it, in the list's order. */
@@ -102,7 +106,11 @@ public final class ImageLoader implements AutoCloseable {
       order[i] = i;
     }
     return new Batches(
-        this, order, order.length, batch, (image, index) -> preprocess.centered(image));
+        this,
+        order,
+        order.length,
+        batch,
+        (image, index, out) -> preprocess.normalize(preprocess.centered(image), out));
   }
 
   /** Stops the threads and waits for them; batches that are still open end. */

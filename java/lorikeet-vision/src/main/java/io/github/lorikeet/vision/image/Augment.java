@@ -6,8 +6,9 @@ package io.github.lorikeet.vision.image;
 import io.github.lorikeet.vision.image.CounterRandom.Purpose;
 
 /**
- * Random views of training images, as the study's SGD recipes draw them: a random resized crop and
- * a horizontal flip. What a view shows depends on the seed, the epoch and the image's index alone.
+ * Random views of training images, as the study's recipes draw them: a random resized crop and a
+ * horizontal flip; its AdamW recipes go on with RandAugment, and random erasing after the view is
+ * normalised. What a view shows depends on the seed, the epoch and the image's index alone.
  *
  * @param size pixels a side of the view
  * @param minScale smallest part of the image's area that a crop takes, over 0
@@ -15,9 +16,18 @@ import io.github.lorikeet.vision.image.CounterRandom.Purpose;
  * @param minRatio smallest width / height of a crop
  * @param maxRatio largest
  * @param flip probability of a mirrored view
+ * @param randAugment null for none
+ * @param erase probability of an erased part
  */
 public record Augment(
-    int size, double minScale, double maxScale, double minRatio, double maxRatio, double flip) {
+    int size,
+    double minScale,
+    double maxScale,
+    double minRatio,
+    double maxRatio,
+    double flip,
+    RandAugment randAugment,
+    double erase) {
 
   private static final int CROP_TRIES = 10;
 
@@ -36,6 +46,15 @@ public record Augment(
     if (!(flip >= 0 && flip <= 1)) {
       throw new IllegalArgumentException("flip probability " + flip + ": expected 0 to 1");
     }
+    if (!(erase >= 0 && erase <= 1)) {
+      throw new IllegalArgumentException("erase probability " + erase + ": expected 0 to 1");
+    }
+  }
+
+  /** Crop and flip alone. */
+  public Augment(
+      int size, double minScale, double maxScale, double minRatio, double maxRatio, double flip) {
+    this(size, minScale, maxScale, minRatio, maxRatio, flip, null, 0);
   }
 
   /** Crops of 8 % to all of the area, ratio 3/4 to 4/3, flipped half of the time. */
@@ -44,10 +63,44 @@ public record Augment(
   }
 
   public Augment withScale(double min, double max) {
-    return new Augment(size, min, max, minRatio, maxRatio, flip);
+    return new Augment(size, min, max, minRatio, maxRatio, flip, randAugment, erase);
   }
 
-  /** The view of one image in one epoch: size x size, with the source's channels. */
+  /**
+   * @param randAugment null for none
+   */
+  public Augment with(RandAugment randAugment) {
+    return new Augment(size, minScale, maxScale, minRatio, maxRatio, flip, randAugment, erase);
+  }
+
+  public Augment withErase(double probability) {
+    return new Augment(
+        size, minScale, maxScale, minRatio, maxRatio, flip, randAugment, probability);
+  }
+
+  /**
+   * Writes the view of one image in one epoch as a model takes it.
+   *
+   * @param out float32 [channels, size, size]
+   */
+  public void prepare(
+      Image source, Preprocess preprocess, long seed, int epoch, int index, float[] out) {
+    Image view = view(source, seed, epoch, index);
+    if (randAugment != null) {
+      view =
+          randAugment.apply(
+              view,
+              preprocess.meanLevel(),
+              new CounterRandom(seed, epoch, index, Purpose.RAND_AUGMENT));
+    }
+    preprocess.normalize(view, out);
+    if (erase > 0) {
+      CounterRandom random = new CounterRandom(seed, epoch, index, Purpose.ERASE);
+      RandomErasing.apply(out, size, erase, random);
+    }
+  }
+
+  /** The crop of one image in one epoch, flipped or not: size x size, with its channels. */
   public Image view(Image source, long seed, int epoch, int index) {
     Crop crop = randomCrop(source, new CounterRandom(seed, epoch, index, Purpose.CROP));
     Image view = PillowResize.bicubic(source, crop, size, size);

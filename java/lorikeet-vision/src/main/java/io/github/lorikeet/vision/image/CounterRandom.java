@@ -19,7 +19,9 @@ public final class CounterRandom {
     SHUFFLE,
     CROP,
     FLIP,
-    MASK
+    MASK,
+    RAND_AUGMENT,
+    ERASE
   }
 
   private final int key0;
@@ -46,6 +48,13 @@ public final class CounterRandom {
   /** Uniform in 0 .. bound - 1, to within bound / 2^32. */
   public int below(int bound) {
     return (int) ((next() & 0xFFFFFFFFL) * bound >>> 32);
+  }
+
+  /** Normal with mean 0 and deviation 1 (Box and Muller), from two draws. */
+  public double normal() {
+    // The middles of 2^32 equal intervals: never 0, whose logarithm is not finite.
+    double radius = StrictMath.sqrt(-2 * StrictMath.log(uniform(0, 1) + 0x1p-33));
+    return radius * StrictMath.cos(2 * Math.PI * uniform(0, 1));
   }
 
   /** 0 .. count - 1 in an order that is any with equal probability (Fisher and Yates). */

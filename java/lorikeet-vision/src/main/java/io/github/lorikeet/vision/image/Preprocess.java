@@ -61,6 +61,11 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     return new Preprocess(size, shorterSide, 3, mean, deviation);
   }
 
+  /** The pixel nearest to the mean. */
+  int meanLevel() {
+    return Math.clamp(Math.round(255 * mean), 0, 255);
+  }
+
   /** Floats of one prepared image: channels x size x size. */
   public int elements() {
     return channels * size * size;

@@ -130,6 +130,36 @@ class AugmentTest {
     assertThat(augment.view(image, 1, 2, 4).pixels()).isNotEqualTo(view);
   }
 
+  /** Crop and flip, RandAugment of the colours, then grey, normalised, and erased last of all. */
+  @Test
+  void preparesInTheStudysOrder() {
+    byte[] pixels = new byte[3 * 40 * 40];
+    for (int i = 0; i < pixels.length; i++) {
+      pixels[i] = (byte) (i * (i / 1600 + 3) % 201);
+    }
+    Image image = new Image(40, 40, 3, pixels);
+    Preprocess preprocess = Preprocess.cxrMae(32);
+    Augment plain = Augment.sgd(32);
+    RandAugment both = new RandAugment(2, 1, 9, 0.5);
+    int erased = 0;
+    for (int index = 0; index < 20; index++) {
+      CounterRandom random = new CounterRandom(1, 2, index, Purpose.RAND_AUGMENT);
+      // round(255 * .4785) = 122 moves in from outside.
+      Image expected = both.apply(plain.view(image, 1, 2, index), 122, random).gray();
+      float[] actual = new float[32 * 32];
+      plain.with(both).withErase(0.5).prepare(image, preprocess, 1, 2, index, actual);
+      int different = 0;
+      for (int i = 0; i < actual.length; i++) {
+        float value = ((expected.pixels()[i] & 0xFF) / 255f - 0.4785f) / 0.2834f;
+        different += actual[i] == value ? 0 : 1;
+      }
+      // Erased are 2 % to a third.
+      assertThat(different).isLessThan(actual.length * 35 / 100);
+      erased += different > 0 ? 1 : 0;
+    }
+    assertThat(erased).isBetween(4, 16);
+  }
+
   @Test
   void refusesImpossibleLimits() {
     assertThatThrownBy(() -> Augment.sgd(224).withScale(0, 1))
@@ -138,6 +168,8 @@ class AugmentTest {
         .hasMessage("crop ratio 2.0 to 1.0: expected 0 < from <= to");
     assertThatThrownBy(() -> new Augment(224, 0.1, 1, 1, 1, Double.NaN))
         .hasMessage("flip probability NaN: expected 0 to 1");
+    assertThatThrownBy(() -> Augment.sgd(224).withErase(2))
+        .hasMessage("erase probability 2.0: expected 0 to 1");
     assertThatThrownBy(() -> Augment.sgd(0)).hasMessageContaining("expected at least 1");
   }
 }

@@ -61,4 +61,26 @@ class CounterRandomTest {
     }
     assertThat(random.below(1)).isZero();
   }
+
+  @Test
+  void normalsAreNormal() {
+    CounterRandom random = new CounterRandom(5, 0, 0, Purpose.ERASE);
+    int draws = 50_000;
+    double sum = 0;
+    double squares = 0;
+    int within = 0;
+    int wide = 0;
+    for (int i = 0; i < draws; i++) {
+      double value = random.normal();
+      sum += value;
+      squares += value * value;
+      within += Math.abs(value) < 1 ? 1 : 0;
+      wide += Math.abs(value) > 1.959964 ? 1 : 0;
+    }
+    assertThat(sum / draws).isBetween(-0.02, 0.02);
+    assertThat(squares / draws).isBetween(0.97, 1.03);
+    // 68.27 % within one deviation, 5 % outside of 1.96.
+    assertThat(within / (double) draws).isBetween(0.674, 0.691);
+    assertThat(wide / (double) draws).isBetween(0.046, 0.054);
+  }
 }

@@ -11,9 +11,11 @@ import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.LorikeetException;
 import io.github.lorikeet.core.autograd.MemoryPlan;
 import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.model.Adapters;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.train.TrainOptions.OptimizerKind;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -78,6 +80,36 @@ class TrainerTest {
     try (Device device = Device.open("cpu", threads);
         ImageLoader loader = SmallStudy.loader(list, threads);
         Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 2))) {
+      trainer.train(loader, loader, new TrainListener() {});
+      return SmallStudy.trained(model);
+    }
+  }
+
+  /** Half a batch twice is a batch: the same gradient but for its rounding. */
+  @Test
+  void accumulatedBatchesUpdateAsOneOfTheirSize() throws Exception {
+    Map<String, float[]> whole = trainFully(8, 1);
+    Map<String, float[]> halves = trainFully(4, 2);
+    double moved = 0;
+    Map<String, float[]> start = SmallStudy.trained(SmallStudy.model(TrainMode.FULL));
+    for (String name : whole.keySet()) {
+      assertThat(halves.get(name)).as(name).containsExactly(whole.get(name), within(2e-5f));
+      for (int i = 0; i < whole.get(name).length; i++) {
+        moved = Math.max(moved, Math.abs(whole.get(name)[i] - start.get(name)[i]));
+      }
+    }
+    assertThat(moved).isGreaterThan(1e-2);
+  }
+
+  private Map<String, float[]> trainFully(int batch, int accumulate) throws Exception {
+    Augment augment = new Augment(SmallStudy.CONFIG.imageSize(), 1, 1, 1, 1, 0);
+    TrainOptions options =
+        new TrainOptions(
+            OptimizerKind.SGD, 0.02, 1e-6, 1, 2, batch, accumulate, 0, 0, 1, 0, augment, 5, 2);
+    VisionTransformer model = SmallStudy.model(TrainMode.FULL);
+    try (Device device = Device.open("cpu", 2);
+        ImageLoader loader = SmallStudy.loader(list, 2);
+        Trainer trainer = new Trainer(device, model, options)) {
       trainer.train(loader, loader, new TrainListener() {});
       return SmallStudy.trained(model);
     }
