@@ -29,6 +29,14 @@ final class JpegFile {
   /** Pixels of the 8 x 8 block that costs at least one bit. */
   private static final int BLOCK_PIXELS = 64;
 
+  /**
+   * A progressive image's coefficients, 2 bytes each, are in memory all at once: what they may take
+   * besides so many times the file's size.
+   */
+  private static final long COEFFICIENT_BYTES = 64L << 20;
+
+  private static final int COEFFICIENT_BYTES_A_BYTE = 16;
+
   private final byte[] bytes;
   private final Parts parts = new Parts();
   private int position = 2;
@@ -78,6 +86,10 @@ final class JpegFile {
     int width = unsignedShort(frame + 5);
     ImageFile file = new ImageFile("jpeg", width, height, 2 * components() + 1, parts);
     file.checkHolds(compressed * 8 * BLOCK_PIXELS, compressed);
+    if ((bytes[frame - 1] & 0xFF) == SOF2) {
+      long most = COEFFICIENT_BYTES + COEFFICIENT_BYTES_A_BYTE * compressed;
+      file.checkHolds(most / (2 * components()), compressed);
+    }
     return file;
   }
 

@@ -11,7 +11,7 @@ import java.util.zip.Inflater;
 /**
  * Decodes the plain kind of PNG, 8 bits a sample in one pass, which radiographs come as: inflates
  * rows and undoes their filters (W3C Recommendation, "Portable Network Graphics", 3rd edition,
- * clause 9). In less than half of the time that ImageIO takes.
+ * clause 9). In about half of the time that ImageIO takes.
  *
  * @param samples of a pixel: 1 or 2 grey, 3 or 4 colour; the last of an even number is transparency
  *     and left aside
