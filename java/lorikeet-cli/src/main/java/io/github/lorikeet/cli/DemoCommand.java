@@ -113,7 +113,7 @@ final class DemoCommand implements Callable<Integer> {
               TrainingRun.Result run =
                   new TrainingRun(
                           name(task, seed),
-                          task.options(imageSize, seed),
+                          task.options(imageSize, seed).withActivations(where.dtype()),
                           progress,
                           interrupt::requested)
                       .run(

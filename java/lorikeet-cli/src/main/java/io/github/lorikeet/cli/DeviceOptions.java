@@ -42,7 +42,13 @@ final class DeviceOptions {
     if (!info.dtypes().contains(type)) {
       opened.close();
       throw new IllegalArgumentException(
-          "--dtype " + dtype + ": device " + device + " computes " + names(info));
+          "--dtype "
+              + dtype
+              + ": device "
+              + device
+              + " computes "
+              + names(info)
+              + ", CUDA devices f32, bf16 and f16");
     }
     return opened;
   }

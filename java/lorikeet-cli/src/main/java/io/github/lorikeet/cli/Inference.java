@@ -83,7 +83,8 @@ final class Inference {
       VisionTransformer model, ImageList images, Preprocess preprocess, Progress progress)
       throws InterruptedException {
     try (Device device = where.open();
-        Evaluator evaluator = new Evaluator(device, model, Math.min(batch, images.size()));
+        Evaluator evaluator =
+            new Evaluator(device, model, Math.min(batch, images.size()), where.dtype());
         MemoryPlan plan = MemoryPlan.of(null, evaluator.tape());
         ImageLoader loader = new ImageLoader(images, preprocess, where.loaderThreads(), 0)) {
       plan.allocate();

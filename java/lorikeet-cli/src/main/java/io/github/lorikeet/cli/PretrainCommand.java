@@ -204,7 +204,8 @@ final class PretrainCommand implements Callable<Integer> {
             mask,
             new Decoder(decoderWidth, decoderDepth, decoderHeads),
             Augment.sgd(imageSize).withScale(cropScale, 1),
-            seed);
+            seed,
+            where.dtype());
     if (batch > all.size()) {
       throw new IllegalArgumentException(
           "--batch " + batch + ": the lists have only " + all.size() + " images");

@@ -133,7 +133,7 @@ final class TrainCommand implements Callable<Integer> {
                   training.describe() + " on " + trainList.getFileName(),
                   training.mode(),
                   training.describe(),
-                  training.options(preprocess.size()),
+                  training.options(preprocess.size()).withActivations(where.dtype()),
                   names,
                   config(model, labels)));
       if (!resume) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.image.RandAugment;
 import io.github.lorikeet.vision.model.LoraTargets;
@@ -255,7 +256,8 @@ final class TrainingOptions {
             .with(randAugment ? RandAugment.STANDARD : null)
             .withErase(erase),
         seed,
-        evaluateEvery);
+        evaluateEvery,
+        DType.F32);
   }
 
   private double learningRate() {

@@ -264,7 +264,9 @@ class TrainingCommandsTest {
     failed(train("--device", "abacus"), "no device \"abacus\", expected cpu or cuda:N");
     failed(train("--device", "cuda:1000"), "device_open: ");
     isWrong(train("--dtype", "f64"), "--dtype f64: expected f32, bf16 or f16");
-    isWrong(train("--dtype", "bf16"), "--dtype bf16: device cpu computes f32");
+    isWrong(
+        train("--dtype", "bf16"),
+        "--dtype bf16: device cpu computes f32, CUDA devices f32, bf16 and f16");
   }
 
   @Test

@@ -3,7 +3,6 @@
 
 package io.github.lorikeet.core.autograd;
 
-import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Tensor;
 import java.util.Arrays;
 
@@ -16,10 +15,10 @@ final class AddOperation extends Operation {
     super(recording);
     this.a = recording.use(a);
     this.b = recording.use(b);
-    if (!Arrays.equals(a.sizes(), b.sizes())) {
-      throw new IllegalArgumentException(a + " and " + b + ": expected the same sizes");
+    if (a.type() != b.type() || !Arrays.equals(a.sizes(), b.sizes())) {
+      throw new IllegalArgumentException(a + " and " + b + ": expected the same type and sizes");
     }
-    Tensor y = Tensor.unplaced(DType.F32, a.sizes());
+    Tensor y = Tensor.unplaced(a.type(), a.sizes());
     recording
         .call("add", () -> recording.kernels.add(a.tensor(), b.tensor(), y))
         .reads(a.tensor(), b.tensor())

@@ -35,7 +35,7 @@ final class AttentionOperation extends Operation {
     scale = (float) (1 / Math.sqrt(d));
     qkvByHead = qkv.tensor().reshape(sizes[0], sizes[1], 3, heads, d);
     outByHead = new long[] {sizes[0], sizes[1], heads, d};
-    out = Tensor.unplaced(DType.F32, sizes[0], sizes[1], heads * d);
+    out = Tensor.unplaced(qkv.type(), sizes[0], sizes[1], heads * d);
     Tensor outView = out.reshape(outByHead);
     Kernels kernels = recording.kernels;
     Tensor workspace = recording.workspace(kernels.attentionForwardWorkspace(qkvByHead));

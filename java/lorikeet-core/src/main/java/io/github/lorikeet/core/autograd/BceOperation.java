@@ -17,6 +17,9 @@ final class BceOperation extends LossOperation {
     super(recording);
     this.logits = recording.use(logits);
     this.targets = recording.use(targets);
+    if (logits.type() != DType.F32) {
+      throw new IllegalArgumentException("logits: " + logits + ", expected f32");
+    }
     if (!Arrays.equals(logits.sizes(), targets.sizes())) {
       throw new IllegalArgumentException(
           "targets: " + targets + ", expected the sizes of logits: " + logits);
@@ -39,7 +42,10 @@ final class BceOperation extends LossOperation {
             "bce_with_logits_backward",
             () ->
                 recording.kernels.bceWithLogitsBackward(
-                    logits.tensor(), targets.tensor(), scale, dLogits.tensor()))
+                    logits.tensor(),
+                    targets.tensor(),
+                    recording.lossFactor(scale),
+                    dLogits.tensor()))
         .reads(logits.tensor(), targets.tensor())
         .writes(dLogits.tensor());
     dLogits.join();

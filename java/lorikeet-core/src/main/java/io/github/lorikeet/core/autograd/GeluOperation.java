@@ -3,7 +3,6 @@
 
 package io.github.lorikeet.core.autograd;
 
-import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Tensor;
 import io.github.lorikeet.core.autograd.Gradient.Contribution;
 
@@ -17,7 +16,7 @@ final class GeluOperation extends Operation {
   GeluOperation(Recording recording, Variable x) {
     super(recording);
     this.x = recording.use(x);
-    Tensor y = Tensor.unplaced(DType.F32, x.sizes());
+    Tensor y = Tensor.unplaced(x.type(), x.sizes());
     recording
         .call("gelu_forward", () -> recording.kernels.geluForward(x.tensor(), y))
         .reads(x.tensor())

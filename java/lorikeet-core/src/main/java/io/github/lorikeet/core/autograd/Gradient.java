@@ -3,7 +3,6 @@
 
 package io.github.lorikeet.core.autograd;
 
-import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Tensor;
 
 /**
@@ -12,13 +11,16 @@ import io.github.lorikeet.core.Tensor;
  */
 final class Gradient {
   private final Recording recording;
-  private final long[] sizes;
+  private final Tensor variable;
   private Tensor sum;
   private boolean owned;
 
-  Gradient(Recording recording, long[] sizes) {
+  /**
+   * @param variable what the gradient has the dtype and the sizes of
+   */
+  Gradient(Recording recording, Tensor variable) {
     this.recording = recording;
-    this.sizes = sizes;
+    this.variable = variable;
   }
 
   /** The sum so far; null before the first contribution. */
@@ -43,7 +45,7 @@ final class Gradient {
       return;
     }
     Tensor a = sum;
-    Tensor y = Tensor.unplaced(DType.F32, sizes);
+    Tensor y = Tensor.unplaced(variable.type(), variable.sizes());
     recording
         .call("add", () -> recording.kernels.add(a, given, y))
         .reads(a, given)
@@ -61,7 +63,8 @@ final class Gradient {
    */
   Contribution contribute(boolean kernelAdds) {
     boolean adds = sum != null && owned && kernelAdds;
-    return new Contribution(this, adds ? sum : Tensor.unplaced(DType.F32, sizes), adds);
+    return new Contribution(
+        this, adds ? sum : Tensor.unplaced(variable.type(), variable.sizes()), adds);
   }
 
   /**

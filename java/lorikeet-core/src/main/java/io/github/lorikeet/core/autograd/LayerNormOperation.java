@@ -34,7 +34,7 @@ final class LayerNormOperation extends Operation {
     rows = x.tensor().elements() / layer.width();
     gamma = recording.use(layer.gamma());
     Tensor beta = recording.use(layer.beta());
-    Tensor y = Tensor.unplaced(DType.F32, sizes);
+    Tensor y = Tensor.unplaced(x.type(), sizes);
     forward =
         recording
             .call(

@@ -13,6 +13,7 @@ import io.github.lorikeet.core.RandomKey;
 import io.github.lorikeet.core.Tensor;
 import io.github.lorikeet.core.Weight;
 import io.github.lorikeet.core.autograd.Gradient.Contribution;
+import io.github.lorikeet.core.autograd.Recording.LayerWeight;
 import java.util.Arrays;
 
 /**
@@ -26,6 +27,10 @@ final class LinearOperation extends Operation {
   private final LinearOptions options;
   private final long rows;
   private final Weight weight;
+
+  /** What the weight points into, if that is the step's memory. */
+  private final Tensor weightCopy;
+
   private final Epilogue epilogue = new Epilogue();
   private final Call forward;
 
@@ -50,17 +55,20 @@ final class LinearOperation extends Operation {
     }
     rows = x.tensor().elements() / layer.inputs();
     sizes[sizes.length - 1] = layer.outputs();
-    Tensor y = Tensor.unplaced(DType.F32, sizes);
+    Tensor y = Tensor.unplaced(x.type(), sizes);
     Tensor residual = residual(y);
     Tensor scales = scales();
     epilogue
         .activation(options.gelu() ? Activation.GELU : Activation.NONE)
         .residual(residual)
         .rowScale(scales);
-    weight = recording.useAsWeight(layer.weight());
+    LayerWeight used = recording.useAsWeight(layer.weight(), x.type());
+    weight = used.weight();
+    weightCopy = used.copy();
     random = layer.lora() == null ? null : recording.random();
     lora = layer.lora() == null ? null : lora(layer.lora());
-    forward = recordForward(y).reads(x.tensor(), residual, scales).mayReplace(y, residual);
+    forward =
+        recordForward(y).reads(x.tensor(), weightCopy, residual, scales).mayReplace(y, residual);
     boolean residualRequires = residual != null && options.residual().requiresGradient();
     output(y, x.requiresGradient() || residualRequires || isTrained());
   }
@@ -70,7 +78,7 @@ final class LinearOperation extends Operation {
     if (residual == null) {
       return null;
     }
-    if (!Arrays.equals(residual.sizes(), y.sizes())) {
+    if (residual.type() != y.type() || !Arrays.equals(residual.sizes(), y.sizes())) {
       throw new IllegalArgumentException("residual: " + residual + ", expected " + y.shape());
     }
     return residual.tensor();
@@ -141,7 +149,7 @@ final class LinearOperation extends Operation {
 
   private Tensor preActivation() {
     if (z == null) {
-      z = Tensor.unplaced(DType.F32, output().sizes());
+      z = Tensor.unplaced(x.type(), output().sizes());
       epilogue.preActivation(z);
       forward.writes(z);
     }
@@ -161,7 +169,7 @@ final class LinearOperation extends Operation {
   /** The gradient of z; dropPath's scales, which commute with this, are left to the next call. */
   private Tensor geluBackward(Tensor dy) {
     Tensor argument = preActivation();
-    Tensor dz = Tensor.unplaced(DType.F32, dy.sizes());
+    Tensor dz = Tensor.unplaced(dy.type(), dy.sizes());
     recording
         .call("gelu_backward", () -> recording.kernels.geluBackward(argument, dy, dz))
         .reads(argument, dy)
@@ -186,7 +194,7 @@ final class LinearOperation extends Operation {
             : loraLinear(dy, dXTensor, dXFlag, backward);
     call.reads(dy, scales, xPreActivation).writes(dXTensor);
     if (dX != null) {
-      call.reads(dX.read());
+      call.reads(dX.read(), weightCopy);
       if (!dX.adds()) {
         call.mayReplace(dXTensor, xPreActivation);
       }

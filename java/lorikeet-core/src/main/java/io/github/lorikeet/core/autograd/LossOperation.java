@@ -11,7 +11,7 @@ abstract class LossOperation extends Operation {
     super(recording);
   }
 
-  /** Records the gradients of scale times the loss. */
+  /** Records the gradients of scale, and of the run's loss scale, times the loss. */
   abstract void backwardFrom(float scale);
 
   @Override

@@ -25,7 +25,8 @@ import java.util.Set;
  * <ul>
  *   <li>A frozen weight of linear layers is on the device once, packed; what else is frozen, as it
  *       stands; what is trained, as it stands, with its gradient and as many moments as the
- *       optimiser keeps.
+ *       optimiser keeps. The copies of trained weights that 16-bit activations need, made anew in
+ *       every run, count as activations.
  *   <li>Tapes share the memory of their inputs and their activations, as they run one at a time: it
  *       is as large as the most any of them needs. Weights are packed by way of it, too, so that
  *       loading needs no memory that running does not.
@@ -90,9 +91,6 @@ public final class MemoryPlan implements AutoCloseable {
   /** The storage of those that are packed. */
   private final Map<Parameter, Tensor> packed = new HashMap<>();
 
-  /** Those that are packed only. */
-  private final Set<Parameter> staged = new HashSet<>();
-
   private final Block packedWeights = new Block("frozen weights, packed");
   private final Block frozenWeights = new Block("frozen weights, plain");
   private final Block trainedWeights = new Block("trained weights");
@@ -136,7 +134,8 @@ public final class MemoryPlan implements AutoCloseable {
     if (optimizer != null && trained.isEmpty()) {
       throw new IllegalArgumentException("an optimiser, but no trainable parameter on the tapes");
     }
-    work = optimizer == null ? null : optimizer.plan(device, trained);
+    boolean scalesLoss = optimizer != null && tapes.stream().anyMatch(Tape::hasNarrowGradients);
+    work = optimizer == null ? null : optimizer.plan(device, trained, scalesLoss);
     planParameters();
     planOptimizer(trained);
     tapes.forEach(this::planTape);
@@ -164,11 +163,8 @@ public final class MemoryPlan implements AutoCloseable {
         packed.put(parameter, storage);
         packedWeights.append(storage);
       }
-      if (!parameter.isPlain()) {
-        staged.add(parameter);
-        long bytes = ArenaPlanner.align(parameter.valueTensor().bytes(), ALIGNMENT);
-        arena.bytes = Math.max(arena.bytes, bytes);
-      }
+      long staging = ArenaPlanner.align(parameter.stagingBytes(), ALIGNMENT);
+      arena.bytes = Math.max(arena.bytes, staging);
     }
   }
 
@@ -273,8 +269,7 @@ public final class MemoryPlan implements AutoCloseable {
       gradients.fillWithZeros(device.kernels());
       optimizerState.fillWithZeros(device.kernels());
       for (Parameter parameter : parameters) {
-        Tensor staging = staged.contains(parameter) ? arena.memory : null;
-        parameter.upload(device.kernels(), packed.get(parameter), staging);
+        parameter.upload(device.kernels(), packed.get(parameter), arena.memory);
       }
     } catch (Throwable e) {
       blocks.forEach(Block::free);
@@ -283,11 +278,12 @@ public final class MemoryPlan implements AutoCloseable {
     allocated = true;
     int moments = optimizer == null ? 0 : optimizer.moments();
     for (Parameter parameter : parameters) {
-      parameter.allocated(!staged.contains(parameter), moments);
+      parameter.allocated(parameter.isPlain(), moments);
     }
     tapes.forEach(tape -> tape.ready(true));
     if (optimizer != null) {
       optimizer.attach(work);
+      tapes.forEach(tape -> tape.scaleLoss(work.lossScale()));
     }
   }
 

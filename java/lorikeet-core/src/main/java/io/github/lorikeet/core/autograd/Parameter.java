@@ -11,8 +11,9 @@ import io.github.lorikeet.core.Weight;
 import java.util.Arrays;
 
 /**
- * A named tensor of a model, f32 on the device. Its memory is that of the one {@link MemoryPlan} it
- * is part of; until that is allocated it is what it starts from, in host memory.
+ * A named tensor of a model, f32 on the device; but a frozen weight of linear layers has the type
+ * of their activations. Its memory is that of the one {@link MemoryPlan} it is part of; until that
+ * is allocated it is what it starts from, in host memory.
  */
 public final class Parameter {
   private enum State {
@@ -157,7 +158,7 @@ public final class Parameter {
   /** Uploads source to a tensor of the same sizes. */
   static void copy(HostTensor source, Tensor destination, String name) {
     checkSizes(source, destination, name);
-    destination.upload(source.f32().data());
+    destination.upload(source);
   }
 
   static void checkSizes(HostTensor source, Tensor destination, String name) {
@@ -182,11 +183,20 @@ public final class Parameter {
     return value;
   }
 
-  /** The value as the matrix [first size, all others] of a linear layer. */
-  Weight readAsWeight() {
+  /**
+   * The value as the matrix [first size, all others] of a linear layer.
+   *
+   * @param type of the layer's activations; f32 for a trained one
+   */
+  Weight readAsWeight(DType type) {
     if (weight == null) {
       Weight.Format format = trainable ? Weight.Format.PLAIN : Weight.Format.PACKED;
-      weight = new Weight(format, sizes()[0], elements() / sizes()[0]);
+      weight = new Weight(format, type, sizes()[0], elements() / sizes()[0]);
+    }
+    if (weight.type() != type) {
+      throw new IllegalArgumentException(
+          "%s: used with %s and with %s activations, expected one type"
+              .formatted(describe(), weight.type(), type));
     }
     return weight;
   }
@@ -222,25 +232,40 @@ public final class Parameter {
 
   /** Bytes of the packed copy. */
   long packedBytes(Kernels kernels) {
-    return kernels.weightPrepareBytes(matrix(value), Weight.Format.PACKED);
+    return kernels.weightPrepareBytes(matrix(packedFrom()), Weight.Format.PACKED);
+  }
+
+  /** Bytes of the memory to pack from; 0 where the value's own serves. */
+  long stagingBytes() {
+    return isPacked() && packedFrom() != value ? packedFrom().bytes() : 0;
+  }
+
+  /** What {@link #isPacked} is packed from: the value's tensor, or one without a place. */
+  private Tensor packedFrom() {
+    return isPlain() && weight.type() == DType.F32
+        ? value
+        : Tensor.unplaced(weight.type(), sizes());
   }
 
   /**
    * Brings the initial value to the device, where every tensor has its place by now.
    *
    * @param storage of the packed copy; null for none
-   * @param staging memory to pack from, of the value's bytes at least; null where the value has a
-   *     tensor of its own
+   * @param staging memory of {@link #stagingBytes} at least
    */
   void upload(Kernels kernels, Tensor storage, Tensor staging) {
-    Tensor source = value;
-    if (staging != null) {
-      source = Tensor.unplaced(DType.F32, sizes());
-      source.place(staging, 0);
+    if (isPlain()) {
+      value.upload(initial);
     }
-    copy(initial, source, name);
-    if (storage != null || trainable && weight != null) {
+    if (isPacked()) {
+      Tensor source = packedFrom();
+      if (source != value) {
+        source.place(staging, 0);
+        source.upload(initial);
+      }
       kernels.weightPrepare(matrix(source), storage, weight);
+    } else if (weight != null) {
+      kernels.weightPrepare(matrix(value), null, weight);
     }
   }
 

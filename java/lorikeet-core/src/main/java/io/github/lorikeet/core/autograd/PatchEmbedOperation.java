@@ -3,10 +3,10 @@
 
 package io.github.lorikeet.core.autograd;
 
-import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Kernels;
 import io.github.lorikeet.core.Tensor;
 import io.github.lorikeet.core.Weight;
+import io.github.lorikeet.core.autograd.Recording.LayerWeight;
 
 /**
  * A vision transformer's first layer: patches, projected, with their positions and the class token.
@@ -47,11 +47,12 @@ final class PatchEmbedOperation extends Operation {
     checkElements(position, tokens * width);
     checkElements(classToken, width);
     Kernels kernels = recording.kernels;
-    Weight weight = recording.useAsWeight(projection.weight());
+    LayerWeight used = recording.useAsWeight(projection.weight(), recording.activations);
+    Weight weight = used.weight();
     Tensor bias = recording.use(projection.bias());
     Tensor positionTensor = recording.use(position);
     Tensor classTensor = recording.use(classToken);
-    Tensor y = Tensor.unplaced(DType.F32, images.size(0), tokens, width);
+    Tensor y = Tensor.unplaced(recording.activations, images.size(0), tokens, width);
     Tensor workspace =
         recording.workspace(kernels.patchEmbedForwardWorkspace(pixels, patch, weight));
     recording
@@ -60,7 +61,7 @@ final class PatchEmbedOperation extends Operation {
             () ->
                 kernels.patchEmbedForward(
                     pixels, patch, weight, bias, positionTensor, classTensor, y, workspace))
-        .reads(images.tensor())
+        .reads(images.tensor(), used.copy())
         .writes(y, workspace);
     output(
         y,

@@ -68,7 +68,7 @@ final class PatchMseOperation extends LossOperation {
                     patch,
                     indices.tensor(),
                     eps,
-                    scale,
+                    recording.lossFactor(scale),
                     dPrediction.tensor()))
         .reads(prediction.tensor(), images.tensor(), indices.tensor())
         .writes(dPrediction.tensor());

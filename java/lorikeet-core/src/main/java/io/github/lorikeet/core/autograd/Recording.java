@@ -10,9 +10,11 @@ import io.github.lorikeet.core.RandomKey;
 import io.github.lorikeet.core.Tensor;
 import io.github.lorikeet.core.Weight;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -25,12 +27,16 @@ final class Recording {
   final boolean training;
   private final long seed;
 
+  /** Of the activations that operations make from images; else they have their inputs'. */
+  final DType activations;
+
   final List<Operation> operations = new ArrayList<>();
   final List<Call> calls = new ArrayList<>();
   final List<Variable> inputs = new ArrayList<>();
   final Set<Tensor> kept = new HashSet<>();
   final Set<Parameter> parameters = new LinkedHashSet<>();
   private final Set<Parameter> differentiated = new HashSet<>();
+  private final Map<Parameter, LayerWeight> rounded = new HashMap<>();
   private int streams;
   private boolean sealed;
 
@@ -40,11 +46,15 @@ final class Recording {
   /** Set for each run: whether gradients of parameters are added to what is there. */
   boolean addToParameters;
 
-  Recording(Device device, boolean training, long seed) {
+  /** What the loss is multiplied by in the backward pass; null for 1. */
+  LossScale lossScale;
+
+  Recording(Device device, boolean training, long seed, DType activations) {
     this.device = device;
     this.kernels = device.kernels();
     this.training = training;
     this.seed = seed;
+    this.activations = activations;
   }
 
   /** Ends the recording: its memory is planned now. */
@@ -108,10 +118,41 @@ final class Recording {
     return parameter.readAsTensor();
   }
 
-  /** A parameter as a linear layer's weight. */
-  Weight useAsWeight(Parameter parameter) {
+  /**
+   * A linear layer's weight.
+   *
+   * @param copy to be listed among the reads of the weight's calls; null where the weight has
+   *     memory of its own
+   */
+  record LayerWeight(Weight weight, Tensor copy) {}
+
+  /**
+   * A parameter as a linear layer's weight. A trained one is f32: for other activations every run
+   * rounds it once, before its first use.
+   *
+   * @param type of the activations
+   */
+  LayerWeight useAsWeight(Parameter parameter, DType type) {
     parameters.add(parameter);
-    return parameter.readAsWeight();
+    if (parameter.trainable() && type != DType.F32) {
+      return rounded.computeIfAbsent(parameter, p -> round(p, type));
+    }
+    return new LayerWeight(parameter.readAsWeight(type), null);
+  }
+
+  private LayerWeight round(Parameter parameter, DType type) {
+    Tensor value = parameter.readAsTensor();
+    Tensor copy = Tensor.unplaced(type, parameter.sizes());
+    Tensor rows = parameter.matrix(copy);
+    Weight weight = new Weight(Weight.Format.PLAIN, type, rows.size(0), rows.size(1));
+    call(
+            "convert",
+            () -> {
+              kernels.convert(value, copy);
+              kernels.weightPrepare(rows, null, weight);
+            })
+        .writes(copy);
+    return new LayerWeight(weight, copy);
   }
 
   /** The key of a random tensor of its own. */
@@ -147,6 +188,11 @@ final class Recording {
       }
     }
     return again;
+  }
+
+  /** The factor of a loss's gradient in the run going on. */
+  float lossFactor(float factor) {
+    return lossScale == null ? factor : factor * lossScale.value();
   }
 
   /** The flag for a call's gradients of parameters in the run going on. */

@@ -49,7 +49,24 @@ public final class Tape {
    * @param seed of all random numbers; the n-th random operation recorded draws from stream n
    */
   public Tape(Device device, boolean training, long seed) {
-    recording = new Recording(device, training, seed);
+    this(device, training, seed, DType.F32);
+  }
+
+  /**
+   * @param training whether dropout and drop path draw, and a backward pass may be recorded
+   * @param seed of all random numbers; the n-th random operation recorded draws from stream n
+   * @param activations what {@link #patchEmbed} makes: f32, bf16 or f16. Other operations make what
+   *     their input is, but {@link #meanPool}, whose output is f32. Parameters, their gradients and
+   *     what the optimiser keeps are f32 all the same
+   * @throws IllegalArgumentException if the device does not compute these
+   */
+  public Tape(Device device, boolean training, long seed, DType activations) {
+    if (!device.info().dtypes().contains(activations)) {
+      throw new IllegalArgumentException(
+          "%s activations: device %s does not compute these, CUDA devices do"
+              .formatted(activations, device.info().name()));
+    }
+    recording = new Recording(device, training, seed, activations);
   }
 
   // ---- Recording
@@ -187,7 +204,11 @@ public final class Tape {
     return new PatchMseOperation(recording, prediction, images, patch, indices, eps).output();
   }
 
-  /** Records the backward pass of a loss, after everything else. */
+  /**
+   * Records the backward pass of a loss, after everything else. With f16 activations and an
+   * optimiser in the memory plan, gradients come out multiplied by {@link Optimizer#lossScale},
+   * which its steps make up for.
+   */
   public void backward(Variable loss) {
     backward(loss, 1);
   }
@@ -212,7 +233,8 @@ public final class Tape {
    * @param outputGradient an input of output's shape, to be filled before {@link #runBackward}
    */
   public void backward(Variable output, Variable outputGradient) {
-    if (!Arrays.equals(output.sizes(), outputGradient.sizes())
+    if (output.type() != outputGradient.type()
+        || !Arrays.equals(output.sizes(), outputGradient.sizes())
         || !recording.inputs.contains(outputGradient)) {
       throw new IllegalArgumentException(
           outputGradient + ": expected an input of the shape of " + output);
@@ -301,6 +323,18 @@ public final class Tape {
 
   Device device() {
     return recording.device;
+  }
+
+  /** Whether gradients need a loss scale: f16 reaches from 2^-24 to 65504 only. */
+  boolean hasNarrowGradients() {
+    return forwardCalls >= 0
+        && (recording.activations == DType.F16
+            || recording.inputs.stream().anyMatch(input -> input.type() == DType.F16));
+  }
+
+  /** From now on the loss is multiplied by this in the backward pass; null for 1. */
+  void scaleLoss(LossScale scale) {
+    recording.lossScale = scale;
   }
 
   Set<Parameter> parameters() {

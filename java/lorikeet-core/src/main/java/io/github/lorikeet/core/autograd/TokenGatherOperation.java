@@ -18,7 +18,7 @@ final class TokenGatherOperation extends Operation {
     this.indices = recording.use(indices);
     long[] sizes = x.sizes();
     checkIndices(x, indices);
-    Tensor y = Tensor.unplaced(DType.F32, sizes[0], indices.size(1), sizes[2]);
+    Tensor y = Tensor.unplaced(x.type(), sizes[0], indices.size(1), sizes[2]);
     recording
         .call(
             "token_gather_forward",

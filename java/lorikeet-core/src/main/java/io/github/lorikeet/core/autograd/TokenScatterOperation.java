@@ -3,7 +3,6 @@
 
 package io.github.lorikeet.core.autograd;
 
-import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Kernels;
 import io.github.lorikeet.core.Tensor;
 import io.github.lorikeet.core.autograd.Gradient.Contribution;
@@ -47,7 +46,7 @@ final class TokenScatterOperation extends Operation {
     Kernels kernels = recording.kernels;
     Tensor fillTensor = recording.use(fill);
     Tensor positionTensor = recording.use(position);
-    Tensor y = Tensor.unplaced(DType.F32, sizes);
+    Tensor y = Tensor.unplaced(x.type(), sizes);
     Tensor workspace = recording.workspace(kernels.tokenScatterForwardWorkspace(sizes[0], tokens));
     recording
         .call(

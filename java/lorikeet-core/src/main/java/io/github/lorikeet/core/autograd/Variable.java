@@ -3,6 +3,7 @@
 
 package io.github.lorikeet.core.autograd;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Tensor;
 
 /**
@@ -23,12 +24,16 @@ public final class Variable {
     this.tensor = tensor;
     this.producer = producer;
     this.requiresGradient = requiresGradient;
-    this.gradient = new Gradient(recording, tensor.sizes());
+    this.gradient = new Gradient(recording, tensor);
   }
 
   /** The device tensor, placed once the memory plan is allocated. */
   public Tensor tensor() {
     return tensor;
+  }
+
+  public DType type() {
+    return tensor.type();
   }
 
   public long size(int dimension) {

@@ -37,6 +37,9 @@
  * normalisation adds to it in place. GELU's derivative is taken by the linear layer behind it.
  * Frozen parameters get no gradient and no call.
  *
+ * <p>Types. Activations are f32, bf16 or f16, as {@link Tape} was told; parameters, gradients and
+ * moments f32. Each run rounds a trained weight once for the layers that need it in 16 bits.
+ *
  * <p>Recomputing instead of saving fits in here: an operation may record its forward call again,
  * before its backward calls, and lifetimes take care of the rest. It is not done so far.
  */

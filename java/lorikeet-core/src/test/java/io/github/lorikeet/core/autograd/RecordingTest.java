@@ -108,7 +108,7 @@ class RecordingTest {
         "variable f32 [2, 5]: expected rows of 4 for g f32 [4]");
     refused(
         () -> tape.add(f32(2, 3), f32(3, 2)),
-        "variable f32 [2, 3] and variable f32 [3, 2]: expected the same sizes");
+        "variable f32 [2, 3] and variable f32 [3, 2]: expected the same type and sizes");
     refused(
         () -> tape.meanPool(f32(2, 3, 4), 3),
         "variable f32 [2, 3, 4]: expected [batch, tokens, k] with more tokens than the 3 left out");

@@ -19,14 +19,18 @@ final class Training implements AutoCloseable {
   final MemoryPlan plan;
 
   /** Before the memory is allocated. */
-  Training(int threads, TinyVit.Mode mode, Optimizer optimizer) {
-    this.device = Device.open("cpu", threads);
+  Training(Device device, DType activations, TinyVit.Mode mode, Optimizer optimizer, long samples) {
+    this.device = device;
     this.optimizer = optimizer;
     TinyVit model = new TinyVit(mode);
-    train = model.record(new Tape(device, true, 5), 24);
+    train = model.record(new Tape(device, true, 5, activations), samples);
     train.tape().backward(train.loss());
-    evaluate = model.record(new Tape(device, false), 30);
+    evaluate = model.record(new Tape(device, false, 0, activations), samples + samples / 4);
     plan = MemoryPlan.of(optimizer, train.tape(), evaluate.tape());
+  }
+
+  Training(int threads, TinyVit.Mode mode, Optimizer optimizer) {
+    this(Device.open("cpu", threads), DType.F32, mode, optimizer, 24);
   }
 
   static Training allocated(int threads, TinyVit.Mode mode, Optimizer optimizer) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.vision.train;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.autograd.Tape;
 import io.github.lorikeet.core.autograd.Variable;
@@ -23,11 +24,12 @@ public final class Evaluator implements AutoCloseable {
 
   /**
    * @param batch images a forward pass
+   * @param activations numbers that layers work on: f32, bf16 or f16
    */
-  public Evaluator(Device device, VisionTransformer model, int batch) {
+  public Evaluator(Device device, VisionTransformer model, int batch, DType activations) {
     this.batch = batch;
     labels = model.labels();
-    tape = new Tape(device, false);
+    tape = new Tape(device, false, 0, activations);
     inputs = new HostBatch(tape, batch, model.config().imageSize(), 0);
     logits = tape.keep(model.forward(tape, inputs.images(), 0));
   }

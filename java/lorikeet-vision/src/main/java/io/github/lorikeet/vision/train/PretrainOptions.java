@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.vision.train;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.model.MaskedAutoencoder.Decoder;
 
@@ -17,6 +18,7 @@ import io.github.lorikeet.vision.model.MaskedAutoencoder.Decoder;
  * @param decoder the decoder's shape
  * @param augment random views
  * @param seed of every random choice
+ * @param activations numbers that layers work on: f32, bf16 or f16; what is trained stays f32
  */
 public record PretrainOptions(
     double learningRate,
@@ -27,7 +29,8 @@ public record PretrainOptions(
     double maskRatio,
     Decoder decoder,
     Augment augment,
-    long seed) {
+    long seed,
+    DType activations) {
 
   public PretrainOptions {
     if (!(maskRatio > 0 && maskRatio < 1)) {

@@ -49,7 +49,7 @@ public final class Pretrainer implements AutoCloseable {
               + " patches: expected to mask one and to leave one");
     }
     ParameterGroups.apply(model.parameters(), model.config().depth(), options.weightDecay(), 1);
-    tape = new Tape(device, true, options.seed());
+    tape = new Tape(device, true, options.seed(), options.activations());
     int batch = options.batch();
     inputs = new HostBatch(tape, batch, model.config().imageSize(), 0);
     visibleTokens = tape.input(DType.I32, batch, 1 + patches - masked);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.vision.train;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.autograd.AdamW;
 import io.github.lorikeet.core.autograd.Optimizer;
 import io.github.lorikeet.core.autograd.Sgd;
@@ -25,6 +26,7 @@ import io.github.lorikeet.vision.image.Augment;
  * @param seed of every random choice
  * @param evaluateEvery epochs between looks at the validation list; the last epoch is always looked
  *     at
+ * @param activations numbers that layers work on: f32, bf16 or f16; what is trained stays f32
  */
 public record TrainOptions(
     OptimizerKind optimizer,
@@ -40,7 +42,8 @@ public record TrainOptions(
     double clip,
     Augment augment,
     long seed,
-    int evaluateEvery) {
+    int evaluateEvery,
+    DType activations) {
 
   private static final double MINIMUM_LEARNING_RATE = 1e-6;
 
@@ -98,16 +101,25 @@ public record TrainOptions(
         0,
         augment,
         seed,
-        1);
+        1,
+        DType.F32);
+  }
+
+  public TrainOptions withActivations(DType activations) {
+    return with(evaluateEvery, activations);
   }
 
   public TrainOptions withEvaluateEvery(int epochs) {
+    return with(epochs, activations);
+  }
+
+  private TrainOptions with(int evaluateEvery, DType activations) {
     return new TrainOptions(
         optimizer,
         learningRate,
         minimumLearningRate,
         warmupEpochs,
-        this.epochs,
+        epochs,
         batch,
         accumulate,
         dropPath,
@@ -116,7 +128,8 @@ public record TrainOptions(
         clip,
         augment,
         seed,
-        epochs);
+        evaluateEvery,
+        activations);
   }
 
   public Schedule schedule() {

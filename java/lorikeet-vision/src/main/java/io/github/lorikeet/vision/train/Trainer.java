@@ -53,12 +53,12 @@ public final class Trainer implements AutoCloseable {
     ParameterGroups.apply(
         model.parameters(), model.config().depth(), options.weightDecay(), options.layerDecay());
     optimizer = options.newOptimizer();
-    tape = new Tape(device, true, options.seed());
+    tape = new Tape(device, true, options.seed(), options.activations());
     inputs = new HostBatch(tape, options.batch(), model.config().imageSize(), model.labels());
     Variable logits = model.forward(tape, inputs.images(), (float) options.dropPath());
     loss = tape.keep(tape.bceWithLogits(logits, inputs.targets()));
     tape.backward(loss, 1f / options.accumulate());
-    evaluator = new Evaluator(device, model, options.batch());
+    evaluator = new Evaluator(device, model, options.batch(), options.activations());
     plan = MemoryPlan.of(optimizer, tape, evaluator.tape());
     trained = plan.parameters().stream().filter(Parameter::trainable).toList();
     best = new Snapshot(trained);

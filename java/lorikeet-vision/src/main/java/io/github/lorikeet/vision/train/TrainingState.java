@@ -13,7 +13,6 @@ import io.github.lorikeet.vision.weights.StateFile;
 import io.github.lorikeet.vision.weights.WeightsException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,7 +38,6 @@ final class TrainingState {
   private static final String BEST = "best/";
   private static final String OPTIMIZER = "optimizer/";
   private static final String[] MOMENTS = {".first_moment", ".second_moment"};
-  private static final String STEPS = "steps";
 
   private final Path file;
   private final Map<String, String> identity;
@@ -109,9 +107,11 @@ final class TrainingState {
           state.add(name, DType.F32, parameter.sizes(), () -> best.of(parameter));
         }
       }
-      int steps = Math.toIntExact(optimizer.steps());
-      MemorySegment count = arena.allocateFrom(ValueLayout.JAVA_INT, steps);
-      state.add(OPTIMIZER + STEPS, DType.I32, new long[] {1}, () -> count);
+      optimizer
+          .exportCounters()
+          .forEach(
+              (name, counter) ->
+                  state.add(OPTIMIZER + name, counter.type(), counter.sizes(), counter::data));
       state.write(metadata);
     }
   }

@@ -4,6 +4,7 @@ package io.github.lorikeet.vision.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.autograd.Parameter;
@@ -73,6 +74,7 @@ class PretrainerTest {
 
   private static PretrainOptions options(int epochs) {
     Augment augment = new Augment(SmallStudy.CONFIG.imageSize(), 0.7, 1, 0.9, 1.1, 0.5);
-    return new PretrainOptions(2e-3, epochs / 10.0, epochs, 8, 0.05, 0.75, DECODER, augment, 9);
+    return new PretrainOptions(
+        2e-3, epochs / 10.0, epochs, 8, 0.05, 0.75, DECODER, augment, 9, DType.F32);
   }
 }

@@ -5,6 +5,7 @@ package io.github.lorikeet.vision.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.image.Augment;
@@ -103,7 +104,8 @@ class ResumeTest {
         adam ? 1 : 0,
         new Augment(SmallStudy.CONFIG.imageSize(), 0.7, 1, 0.9, 1.1, 0.5),
         seed,
-        2);
+        2,
+        DType.F32);
   }
 
   private End run(TrainMode mode, TrainOptions options, Path keptIn, TrainListener listener)

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.LorikeetException;
@@ -105,7 +106,21 @@ class TrainerTest {
     Augment augment = new Augment(SmallStudy.CONFIG.imageSize(), 1, 1, 1, 1, 0);
     TrainOptions options =
         new TrainOptions(
-            OptimizerKind.SGD, 0.02, 1e-6, 1, 2, batch, accumulate, 0, 0, 1, 0, augment, 5, 2);
+            OptimizerKind.SGD,
+            0.02,
+            1e-6,
+            1,
+            2,
+            batch,
+            accumulate,
+            0,
+            0,
+            1,
+            0,
+            augment,
+            5,
+            2,
+            DType.F32);
     VisionTransformer model = SmallStudy.model(TrainMode.FULL);
     try (Device device = Device.open("cpu", 2);
         ImageLoader loader = SmallStudy.loader(list, 2);
@@ -159,7 +174,7 @@ class TrainerTest {
   private float[] logits(VisionTransformer model, int batch) throws Exception {
     try (Device device = Device.open("cpu", 1);
         ImageLoader loader = SmallStudy.loader(list, 1);
-        Evaluator evaluator = new Evaluator(device, model, batch);
+        Evaluator evaluator = new Evaluator(device, model, batch, DType.F32);
         MemoryPlan plan = MemoryPlan.of(null, evaluator.tape())) {
       plan.allocate();
       return evaluator.run(loader).logits();
