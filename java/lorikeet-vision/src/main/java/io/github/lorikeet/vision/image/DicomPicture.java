@@ -7,7 +7,8 @@ import io.github.lorikeet.vision.image.jpeg2000.Codestream;
 import java.io.IOException;
 
 /**
- * The one grey picture of a DICOM file, not decoded yet.
+ * The one grey picture of a DICOM file, not decoded yet. Its samples are taken as they are stored:
+ * rescaling, lookup tables and display windows are left aside, as the study leaves them.
  *
  * @param compression of the data
  * @param data array that holds the picture's bytes, {@code length} from {@code offset}; all of it

@@ -5,11 +5,14 @@ package io.github.lorikeet.vision.image;
 
 import static io.github.lorikeet.vision.image.Jpeg2000Files.HEIGHT;
 import static io.github.lorikeet.vision.image.Jpeg2000Files.WIDTH;
+import static io.github.lorikeet.vision.image.TestImages.bytes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.lorikeet.vision.image.jpeg2000.Codestream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -121,5 +124,71 @@ class Jpeg2000Test {
         .isInstanceOf(IOException.class)
         .hasMessageContaining("JPEG 2000: ")
         .hasMessageContaining(message);
+  }
+
+  /** A packet's header, a bit at a time; the byte after FF has seven. */
+  private static final class Bits {
+    private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    private int current;
+    private int left = 8;
+
+    void write(int value, int count) {
+      for (int i = count - 1; i >= 0; i--) {
+        current |= (value >> i & 1) << --left;
+        if (left == 0) {
+          bytes.write(current);
+          left = current == 0xFF ? 7 : 8;
+          current = 0;
+        }
+      }
+    }
+
+    byte[] end() {
+      write(0, left);
+      return bytes.toByteArray();
+    }
+  }
+
+  /**
+   * A picture of 2048 x 2048 in 1024 blocks, each with 88 passes over its 4096 coefficients and no
+   * byte to decode them from: four kilobytes that would keep a decoder busy for seconds.
+   */
+  @Test
+  void passesWithoutBytesAreRefused() {
+    Bits header = new Bits();
+    header.write(1, 1);
+    boolean[][] seen = new boolean[6][1024];
+    for (int block = 0; block < 1024; block++) {
+      // In the first layer, and no zero bit plane: a one for each new node of the two trees.
+      int nodes = 0;
+      for (int level = 5; level >= 0; level--) {
+        int node = (block / 32 >> level) * 32 + (block % 32 >> level);
+        nodes += seen[level][node] ? 0 : 1;
+        seen[level][node] = true;
+      }
+      header.write((1 << 2 * nodes) - 1, 2 * nodes);
+      // 37 + 51 passes, a length of nine bits that is zero.
+      header.write(0b1111_11111, 9);
+      header.write(51, 7);
+      header.write(0, 1 + 9);
+    }
+    byte[] packet = header.end();
+    ByteBuffer file = ByteBuffer.allocate(packet.length + 200);
+    file.putShort((short) 0xFF4F).putShort((short) 0xFF51).putShort((short) 41).putShort((short) 0);
+    file.putInt(2048).putInt(2048).putLong(0).putInt(2048).putInt(2048).putLong(0);
+    file.putShort((short) 1).put(bytes(7, 1, 1));
+    file.put(bytes(0xFF, 0x52, 0, 12, 0, 0, 0, 1, 0, 0, 4, 4, 0, 1));
+    // Two guard bits and an exponent of 29 are 30 bit planes: 88 passes.
+    file.put(bytes(0xFF, 0x5C, 0, 4, 2 << 5, 29 << 3));
+    file.putShort((short) 0xFF90).putShort((short) 10).putShort((short) 0);
+    file.putInt(14 + packet.length).put(bytes(0, 1, 0xFF, 0x93)).put(packet);
+    file.putShort((short) 0xFFD9);
+    byte[] codestream = Arrays.copyOf(file.array(), file.position());
+    assertThatThrownBy(() -> Codestream.read(codestream).decode())
+        .isInstanceOf(IOException.class)
+        .hasMessage(
+            "damaged JPEG 2000: more coding passes than its "
+                + codestream.length
+                + " bytes can hold");
   }
 }
