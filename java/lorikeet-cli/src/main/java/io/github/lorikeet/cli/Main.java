@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
       PredictCommand.class,
       PretrainCommand.class,
       MergeCommand.class,
+      ExportCommand.class,
       DataCommand.class,
       BenchCommand.class,
       InfoCommand.class,

@@ -4,6 +4,7 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.lorikeet.vision.weights.Checkpoint;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** pretrain, train, predict, evaluate and merge from files to files, and how they fail. */
@@ -181,6 +183,37 @@ class TrainingCommandsTest {
     Result evaluated = lorikeet("evaluate", "--weights", merged, "--list", list, "--json");
     assertThat(evaluated.exitCode()).isZero();
     assertThat(evaluated.out()).contains("\"auroc\"", "\"images\" : 16", "label_1");
+  }
+
+  /** The study's layout, in either format and of another alpha, says the same as the adapter. */
+  @ParameterizedTest
+  @CsvSource({"32,study.pth", "32,study.safetensors", "8,study.pth"})
+  void aCheckpointInTheStudysLayoutPredictsTheSame(int alpha, String name) throws IOException {
+    assertThat(train("--rank", 2, "--lr", 0.05, "--alpha", alpha).exitCode()).isZero();
+    Path study = folder.resolve(name);
+    Result exported =
+        lorikeet("export", "--weights", start, "--adapter", out.resolve("adapter"), "--out", study);
+    assertThat(exported.exitCode()).as(exported.err()).isZero();
+    try (Checkpoint checkpoint = Checkpoint.open(study)) {
+      checkpoint.require("blocks.0.attn.qkv.lora_A", 4, 64);
+      checkpoint.require("blocks.0.attn.qkv.lora_B", 128, 2);
+      checkpoint.require("blocks.0.attn.qkv.weight", 192, 64);
+      checkpoint.require("head.weight", 1, 64);
+    }
+    Path csv = folder.resolve("p.csv");
+    assertThat(lorikeet("predict", "--weights", study, "--list", list, "--out", csv).exitCode())
+        .isZero();
+    assertThat(csv).hasSameTextualContentAs(out.resolve("predictions.csv"));
+  }
+
+  @Test
+  void theStudysLayoutHoldsNoOtherLayers() {
+    assertThat(train("--targets", "q,v,fc1").exitCode()).isZero();
+    Path study = folder.resolve("study.pth");
+    Result result =
+        lorikeet("export", "--weights", start, "--adapter", out.resolve("adapter"), "--out", study);
+    assertOneFailure(result, "blocks.0.mlp.fc1");
+    assertThat(study).doesNotExist();
   }
 
   private static double probability(String line) {

@@ -105,6 +105,54 @@ public final class Adapters {
     return weights;
   }
 
+  /**
+   * The model's weights and adapters as they are now in the study's layout, in which a fused
+   * query-key-value layer's W is as it was and {@code lora_A}, {@code lora_B} lie beside it. The
+   * layout does not say alpha: whoever reads it takes {@link ModelFile#STUDY_ALPHA}, so that B is
+   * scaled where alpha is another.
+   *
+   * @throws WeightsException if other layers or other columns are adapted
+   */
+  public static Map<String, HostTensor> unmergedWeights(VisionTransformer model) {
+    Map<String, HostTensor> weights = new LinkedHashMap<>();
+    model.parameters().forEach(p -> weights.put(p.name(), value(p)));
+    model
+        .linears()
+        .forEach(
+            (module, linear) -> {
+              LoraAdapter lora = linear.lora();
+              if (lora != null) {
+                checkStudyLayout(module, linear);
+                float[] b = lora.b().download();
+                double scale = lora.alpha() / ModelFile.STUDY_ALPHA;
+                for (int i = 0; i < b.length; i++) {
+                  b[i] = (float) (b[i] * scale);
+                }
+                weights.put(lora.b().name(), HostTensor.of(b, lora.b().sizes()));
+              }
+            });
+    return weights;
+  }
+
+  /** Groups q and v, or q, k and v, of a fused layer. */
+  private static void checkStudyLayout(String module, Linear linear) {
+    long third = linear.outputs() / 3;
+    List<Lora.Group> all =
+        List.of(
+            new Lora.Group(0, third),
+            new Lora.Group(third, third),
+            new Lora.Group(2 * third, third));
+    List<Lora.Group> groups = linear.lora().groups();
+    if (!module.endsWith(".attn.qkv")
+        || !(groups.equals(all) || groups.equals(List.of(all.get(0), all.get(2))))) {
+      throw new WeightsException(
+          module
+              + ": the study's layout holds adapters of q and v, or of q, k and v; this one is of "
+              + (module.endsWith(".attn.qkv") ? groups : "another layer")
+              + ": merge it instead");
+    }
+  }
+
   /** W + scaling B A, each element summed in double and rounded once. */
   private static HostTensor merged(Linear linear) {
     LoraAdapter lora = linear.lora();

@@ -20,7 +20,7 @@ import java.util.function.Predicate;
  */
 public final class ModelFile implements AutoCloseable {
   /** The study's alpha, for its checkpoints do not say it. */
-  private static final float STUDY_ALPHA = 32;
+  static final float STUDY_ALPHA = 32;
 
   private final Checkpoint checkpoint;
   private final String adapterOrigin;

@@ -64,6 +64,16 @@ enum ElementType {
     return readAs != null && this != F64 && this != I64;
   }
 
+  /** Class of PyTorch's storages, in Python module torch; null where PyTorch has none. */
+  String torchStorage() {
+    return torchStorage;
+  }
+
+  /** The type whose elements are in memory as in the file. */
+  static ElementType of(DType type) {
+    return ALL.stream().filter(t -> t.readAs == type && t.mappable()).findFirst().orElseThrow();
+  }
+
   static ElementType ofSafetensors(String name) {
     for (ElementType type : ALL) {
       if (name.equals(type.safetensors)) {

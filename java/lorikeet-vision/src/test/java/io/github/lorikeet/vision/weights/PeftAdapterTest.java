@@ -303,6 +303,26 @@ class PeftAdapterTest {
         .hasMessageContaining(problem);
   }
 
+  /** Older versions of PEFT, and newer ones that are told to, write torch.save's format. */
+  @Test
+  void readsTensorsThatTorchSaved() throws IOException {
+    config("{'peft_type':'LORA','r':2,'lora_alpha':8,'target_modules':['proj']}");
+    Pickle pickle = Pickle.protocol(2).op("}(");
+    String module = "base_model.model.blocks.0.attn.proj";
+    pickle.text(module + ".lora_A.weight");
+    pickle.tensor("FloatStorage", "0", 6, 0, new long[] {2, 3}, new long[] {3, 1});
+    pickle.text(module + ".lora_B.weight");
+    pickle.tensor("FloatStorage", "1", 8, 0, new long[] {4, 2}, new long[] {2, 1});
+    new TorchFile(pickle.op('u').stop())
+        .floats("0", 1, 2, 3, 4, 5, 6)
+        .floats("1", 8, 7, 6, 5, 4, 3, 2, 1)
+        .store(folder.resolve("adapter_model.bin"));
+    LoraWeights lora = PeftAdapter.read(folder).modules().get("blocks.0.attn.proj");
+    assertThat(lora.scaling()).isEqualTo(4);
+    assertThat(lora.a().toFloats()).containsExactly(1, 2, 3, 4, 5, 6);
+    assertThat(lora.b().toFloats()).containsExactly(8, 7, 6, 5, 4, 3, 2, 1);
+  }
+
   @Test
   void readsTheStudysCheckpointLayout() {
     try (Checkpoint init = Checkpoint.open(Goldens.file("train/init.safetensors"))) {

@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.vision.model.ModelFile;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.weights.SafetensorsWriter;
+import io.github.lorikeet.vision.weights.TorchWriter;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.function.Function;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Weights and an adapter read and written as one file: what merge and export share. */
+final class ModelExport {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Option(
+      names = "--weights",
+      paramLabel = "FILE",
+      required = true,
+      description = "The weights it was trained on.")
+  private Path weights;
+
+  @Option(
+      names = "--adapter",
+      paramLabel = "DIR",
+      required = true,
+      description = "PEFT adapter folder.")
+  private Path adapter;
+
+  @Option(
+      names = "--heads",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "Attention heads; 0: width / 64 (default).")
+  private int heads;
+
+  @Option(
+      names = "--out",
+      paramLabel = "FILE",
+      required = true,
+      description =
+          "File to write: PyTorch's format where it is named .pth or .pt, else safetensors.")
+  private Path out;
+
+  /**
+   * @param contents of the file, by name
+   */
+  int run(Function<VisionTransformer, Map<String, HostTensor>> contents) {
+    try (ModelFile file = ModelFile.open(weights, adapter)) {
+      Map<String, HostTensor> tensors = contents.apply(file.classifier(heads));
+      if (out.toString().endsWith(".pth") || out.toString().endsWith(".pt")) {
+        TorchWriter.write(out, tensors);
+      } else {
+        SafetensorsWriter.write(out, tensors);
+      }
+      PrintWriter err = spec.commandLine().getErr();
+      file.notes().forEach(note -> err.println("note: " + note));
+      PrintWriter stdout = spec.commandLine().getOut();
+      stdout.println(out + ": " + tensors.size() + " tensors");
+      stdout.flush();
+    }
+    return 0;
+  }
+}
