@@ -12,10 +12,11 @@ target_include_directories(lorikeet_options INTERFACE
 set(LORIKEET_ISAS generic)
 set(LORIKEET_ISA_generic -DLK_VECTOR_BYTES=16)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  list(APPEND LORIKEET_ISAS avx2 avx512)
+  list(APPEND LORIKEET_ISAS avx2 avx512 avx512_bf16)
   set(LORIKEET_ISA_avx2 -DLK_VECTOR_BYTES=32 -mavx2 -mfma)
   set(LORIKEET_ISA_avx512 -DLK_VECTOR_BYTES=64 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2
       -mfma -mprefer-vector-width=512)
+  set(LORIKEET_ISA_avx512_bf16 ${LORIKEET_ISA_avx512} -mavx512bf16)
 endif()
 
 # Adds SOURCES, compiled once per instruction set, to TARGET.

@@ -14,8 +14,8 @@ namespace lk::LK_ISA {
 extern const Operations operations;
 const Operations operations = {
     LK_STRING(LK_ISA),
-    1 << LK_F32,
-    kPanel,
+    1 << LK_F32 | 1 << LK_BF16,
+    kPanel * kDepth<Bf16>,  // panels' width, and how bf16 numbers lie in them
 #define LK_FILL(name, description) name,
     LK_OPERATIONS(LK_FILL) LK_WORKSPACES(LK_FILL)
 #undef LK_FILL

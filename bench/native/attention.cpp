@@ -3,7 +3,7 @@
 //
 // How near attention on the CPU comes to the machine's multiply-add peak.
 //
-//   lorikeet_bench_attention [threads [batch [heads [head_dim [tokens ...]]]]]
+//   lorikeet_bench_attention [f32|bf16 [threads [batch [heads [head_dim [tokens ...]]]]]]
 //
 // Each figure is the best of its rounds. Work counted: 4 tokens² head_dim operations a head forward
 // (two products), 10 backward (five).
@@ -17,6 +17,7 @@
 namespace {
 
 using lk::bench::argument;
+using lk::bench::dtype_argument;
 using lk::bench::peak;
 using lk::bench::require;
 using lk::bench::seconds;
@@ -28,11 +29,11 @@ struct Shape {
   int64_t batch, heads, tokens, head_dim;
 };
 
-void run(lk_device* device, const lk_device_info& info, const Shape& s) {
-  Tensor qkv(device, {s.batch, s.tokens, 3, s.heads, s.head_dim});
-  Tensor d_qkv(device, {s.batch, s.tokens, 3, s.heads, s.head_dim});
-  Tensor out(device, {s.batch, s.tokens, s.heads, s.head_dim});
-  Tensor d_out(device, {s.batch, s.tokens, s.heads, s.head_dim});
+void run(lk_device* device, const lk_device_info& info, int32_t dtype, const Shape& s) {
+  Tensor qkv(device, {s.batch, s.tokens, 3, s.heads, s.head_dim}, dtype);
+  Tensor d_qkv(device, {s.batch, s.tokens, 3, s.heads, s.head_dim}, dtype);
+  Tensor out(device, {s.batch, s.tokens, s.heads, s.head_dim}, dtype);
+  Tensor d_out(device, {s.batch, s.tokens, s.heads, s.head_dim}, dtype);
   Tensor log_sum_exp(device, {s.batch, s.heads, s.tokens});
   size_t forward_bytes = 0, backward_bytes = 0;
   require(lk_attention_forward_workspace(device, qkv.get(), &forward_bytes));
@@ -44,7 +45,7 @@ void run(lk_device* device, const lk_device_info& info, const Shape& s) {
 
   double best_peak = 0, forward = 1e30, backward = 1e30;
   for (int round = 0; round < kRounds; ++round) {
-    best_peak = std::fmax(best_peak, peak(info.isa, info.threads));
+    best_peak = std::fmax(best_peak, peak(info.isa, info.threads, dtype));
     forward = std::fmin(forward, seconds(info.threads, [&] {
       require(lk_attention_forward(device, qkv.get(), scale, out.get(), log_sum_exp.get(),
                                    workspace, bytes));
@@ -69,21 +70,22 @@ void run(lk_device* device, const lk_device_info& info, const Shape& s) {
 
 int main(int argc, char** argv) {
   lk_device* device = nullptr;
-  require(lk_device_open("cpu", static_cast<int32_t>(argument(argc, argv, 1, 1)), &device));
+  require(lk_device_open("cpu", static_cast<int32_t>(argument(argc, argv, 2, 1)), &device));
   lk_device_info info;
   require(lk_device_describe(device, &info));
-  Shape shape{argument(argc, argv, 2, 1), argument(argc, argv, 3, 12), 0,
-              argument(argc, argv, 4, 64)};
-  std::printf("attention, %s, %s, %d thread(s), batch %lld, heads %lld\n", info.processor, info.isa,
-              info.threads, static_cast<long long>(shape.batch),
+  Shape shape{argument(argc, argv, 3, 1), argument(argc, argv, 4, 12), 0,
+              argument(argc, argv, 5, 64)};
+  const int32_t dtype = dtype_argument(argc, argv, 1);
+  std::printf("attention, %s, %s, %s, %d thread(s), batch %lld, heads %lld\n", info.processor,
+              info.isa, dtype == LK_BF16 ? "bf16" : "f32", info.threads, static_cast<long long>(shape.batch),
               static_cast<long long>(shape.heads));
   std::printf("tokens head_dim peak GF/s forward ms of peak backward ms of peak together\n");
   std::vector<int64_t> tokens = {197, 785};
-  if (argc > 5) tokens.clear();
-  for (int i = 5; i < argc; ++i) tokens.push_back(std::atoll(argv[i]));
+  if (argc > 6) tokens.clear();
+  for (int i = 6; i < argc; ++i) tokens.push_back(std::atoll(argv[i]));
   for (int64_t n : tokens) {
     shape.tokens = n;
-    run(device, info, shape);
+    run(device, info, dtype, shape);
   }
   require(lk_device_close(device));
 }

@@ -1,15 +1,22 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What benchmarks of CPU kernels share: a clock, and the machine's multiply-add peak to hold a
-// kernel's speed against. Peak and kernel must take turns within one run, because clocks drift.
+// What benchmarks of CPU kernels share: a clock, and the machine's peak of f32 multiply-adds and of
+// bf16 dot products to hold a kernel's speed against. Peak and kernel must take turns within one run,
+// because clocks drift.
 #pragma once
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <cstdint>
 #include <ctime>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "lorikeet.h"
 
 namespace lk::bench {
 
@@ -29,7 +36,8 @@ double seconds(int threads, const Body& body) {
   return now(clock) - start;
 }
 
-// Independent chains of multiply-adds that never leave the registers.
+// Independent chains of multiply-adds, or of dot products of bf16 pairs, that never leave the
+// registers.
 // Some 10 ms, beside which starting threads is nothing.
 constexpr int64_t kPeakSteps = 6000000;
 constexpr int kChains = 12;
@@ -63,24 +71,41 @@ __attribute__((target("avx2,fma"))) inline double peak_work_avx2() {
 __attribute__((target("avx512f"))) inline double peak_work_avx512() {
   return multiply_add_chains<Vec64>();
 }
+__attribute__((target("avx512f,avx512bf16"))) inline double peak_work_bf16_pairs() {
+  __m512 sum[kChains];
+  const __m512bh factor = reinterpret_cast<__m512bh>(_mm512_set1_ps(0.5f));
+#pragma GCC unroll 12
+  for (int c = 0; c < kChains; ++c) sum[c] = _mm512_set1_ps(float(c));
+  for (int64_t s = 0; s < kPeakSteps; ++s) {
+#pragma GCC unroll 12
+    for (int c = 0; c < kChains; ++c) sum[c] = _mm512_dpbf16_ps(sum[c], factor, factor);
+  }
+  float total = 0;
+#pragma GCC unroll 12
+  for (int c = 0; c < kChains; ++c) total += sum[c][0];
+  peak_sink = total;
+  return 4.0 * kChains * kPeakSteps * 16;
+}
 #endif
 
-// One thread's share for a device's instruction set.
-inline double peak_work(const std::string& isa) {
+// One thread's share for a device's instruction set and dtype: numbers that it has no instructions
+// for are computed as f32.
+inline double peak_work(const std::string& isa, int32_t dtype) {
 #if defined(__x86_64__)
-  if (isa == "avx512") return peak_work_avx512();
+  if (isa == "avx512_bf16" && dtype == LK_BF16) return peak_work_bf16_pairs();
+  if (isa == "avx512" || isa == "avx512_bf16") return peak_work_avx512();
   if (isa == "avx2") return peak_work_avx2();
 #endif
   return peak_work_generic();
 }
 
 // Floating-point operations a second of all threads together.
-inline double peak(const std::string& isa, int threads) {
+inline double peak(const std::string& isa, int threads, int32_t dtype = LK_F32) {
   double work = 0;
   const double time = seconds(threads, [&] {
     std::vector<std::thread> others;
-    for (int t = 1; t < threads; ++t) others.emplace_back([&] { peak_work(isa); });
-    work = peak_work(isa) * threads;
+    for (int t = 1; t < threads; ++t) others.emplace_back([&] { peak_work(isa, dtype); });
+    work = peak_work(isa, dtype) * threads;
     for (std::thread& other : others) other.join();
   });
   return work / time;

@@ -5,8 +5,9 @@
 //
 //   lorikeet_bench_probe ISA THREADS
 //
-// Every line read asks for one measurement and is answered by one number: "f32" by floating-point
-// operations a second, "memory" by bytes a second, anything else by 0. Between questions it sleeps.
+// Every line read asks for one measurement and is answered by one number: "f32" and "bf16" by
+// floating-point operations a second on such numbers (f32's where a processor has no instructions for
+// bf16), "memory" by bytes a second, anything else by 0. Between questions it sleeps.
 #include <algorithm>
 #include <cstring>
 #include <iostream>
@@ -80,6 +81,7 @@ int main(int argc, char** argv) {
   for (std::string what; std::getline(std::cin, what);) {
     double answer = 0;
     if (what == "f32") answer = lk::bench::peak(isa, threads);
+    if (what == "bf16") answer = lk::bench::peak(isa, threads, LK_BF16);
     if (what == "memory") answer = memory(threads);
     std::cout << answer << std::endl;
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "lorikeet.h"
@@ -21,8 +22,9 @@ inline void require(lk_status status) {
 
 class Tensor {
  public:
-  Tensor(lk_device* device, std::vector<int64_t> sizes) : device_(device) {
-    tensor_.dtype = LK_F32;
+  Tensor(lk_device* device, std::vector<int64_t> sizes, int32_t dtype = LK_F32)
+      : device_(device) {
+    tensor_.dtype = dtype;
     tensor_.rank = static_cast<int32_t>(sizes.size());
     int64_t count = 1;
     for (int d = tensor_.rank - 1; d >= 0; --d) {
@@ -30,14 +32,18 @@ class Tensor {
       tensor_.strides[d] = count;
       count *= sizes[d];
     }
-    require(lk_allocate(device, count * 4, &tensor_.data));
+    const int64_t element = dtype == LK_F32 ? 4 : 2;
+    require(lk_allocate(device, count * element, &tensor_.data));
     std::vector<float> values(count);
     uint32_t state = 12345;
     for (float& value : values) {
       state = state * 1664525 + 1013904223;
       value = static_cast<float>(state >> 8) / 8388608.0f - 1;
     }
-    require(lk_upload(device, tensor_.data, values.data(), count * 4));
+    lk_tensor wide = tensor_;
+    wide.dtype = LK_F32;
+    wide.data = values.data();
+    require(lk_convert(device, &wide, &tensor_));
   }
   ~Tensor() { lk_free(device_, tensor_.data); }
   Tensor(const Tensor&) = delete;
@@ -47,6 +53,11 @@ class Tensor {
   lk_device* device_;
   lk_tensor tensor_{};
 };
+
+// The dtype of activations by its name.
+inline int32_t dtype_argument(int argc, char** argv, int index) {
+  return index < argc && std::strcmp(argv[index], "bf16") == 0 ? LK_BF16 : LK_F32;
+}
 
 inline int64_t argument(int argc, char** argv, int index, int64_t otherwise) {
   return index < argc ? std::atoll(argv[index]) : otherwise;

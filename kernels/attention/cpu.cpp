@@ -89,7 +89,8 @@ float exponentials(float* scores, int64_t keys, float shift) {
 }
 
 // to[i] = factor * from[i], for rows of packed results.
-void write_row(const float* from, float factor, int64_t columns, float* to) {
+template <class T>
+void write_row(const float* from, float factor, int64_t columns, T* to) {
   int64_t j = 0;
   for (; j + kLanes <= columns; j += kLanes) store(to + j, load(from + j) * factor);
   if (j < columns) store_first(to + j, load(from + j) * factor, columns - j);
@@ -98,21 +99,24 @@ void write_row(const float* from, float factor, int64_t columns, float* to) {
 // Asks for row i before it is needed: a head's rows lie far apart, which the processor's own guesses
 // do not follow. The requests must come in small helpings, for those that find no room are dropped;
 // and inline, for the compiler takes a function of nothing else as having no effect.
-[[gnu::always_inline]] inline void fetch_ahead(const HeadRows& rows, int64_t i, int64_t columns) {
+template <class T>
+[[gnu::always_inline]] inline void fetch_ahead(const HeadRowsOf<T>& rows, int64_t i,
+                                               int64_t columns) {
   if (rows.data == nullptr) return;
-  for (int64_t j = 0; j < columns; j += 16) __builtin_prefetch(rows.row(i) + j, 0, 2);
+  for (int64_t j = 0; j < columns; j += static_cast<int64_t>(64 / sizeof(T))) __builtin_prefetch(rows.row(i) + j, 0, 2);
 }
 
 // The rows of one head, or none when the head is past the last.
+template <class T>
 struct QkvRows {
-  HeadRows q, k, v;
+  HeadRowsOf<T> q, k, v;
 
   QkvRows(const View& qkv, const Sizes& sizes, int64_t head) : q{}, k{}, v{} {
     if (head >= sizes.batch * sizes.heads) return;
     const int64_t b = head / sizes.heads, h = head % sizes.heads;
-    q = head_of_qkv(qkv, kQuery, b, h);
-    k = head_of_qkv(qkv, kKey, b, h);
-    v = head_of_qkv(qkv, kValue, b, h);
+    q = head_of_qkv<T>(qkv, kQuery, b, h);
+    k = head_of_qkv<T>(qkv, kKey, b, h);
+    v = head_of_qkv<T>(qkv, kValue, b, h);
   }
   [[gnu::always_inline]] void fetch_ahead(int64_t i, int64_t columns) const {
     LK_ISA::fetch_ahead(q, i, columns);
@@ -120,9 +124,10 @@ struct QkvRows {
     LK_ISA::fetch_ahead(v, i, columns);
   }
 };
-HeadRows head_of_out(const View& out, const Sizes& sizes, int64_t head) {
+template <class T>
+HeadRowsOf<T> head_of_out(const View& out, const Sizes& sizes, int64_t head) {
   if (head >= sizes.batch * sizes.heads) return {};
-  return attention::head_of_out(out, head / sizes.heads, head % sizes.heads);
+  return attention::head_of_out<T>(out, head / sizes.heads, head % sizes.heads);
 }
 float* head_of_log_sum_exp(const View& view, const Sizes& sizes, int64_t head) {
   return attention::head_of_log_sum_exp(view, head / sizes.heads, head % sizes.heads);
@@ -187,8 +192,9 @@ void softmax_block(const ForwardScratch& scratch, int64_t rows, int64_t keys, bo
 
 // Attention of up to kForwardQueries queries, from `query` on, to all keys; writes out and
 // log_sum_exp (which may be NULL) of the head. Meanwhile the same rows of `next` are fetched.
-void forward_block(const Forward& call, const ForwardScratch& scratch, const HeadRows& q,
-                   int64_t query, int64_t rows, const QkvRows& next, const HeadRows& out,
+template <class T>
+void forward_block(const Forward& call, const ForwardScratch& scratch, const HeadRowsOf<T>& q,
+                   int64_t query, int64_t rows, const QkvRows<T>& next, const HeadRowsOf<T>& out,
                    float* log_sum_exp) {
   const int64_t tokens = call.sizes.tokens, d = call.sizes.head_dim;
   pack_rows(q.row(query), q.stride, rows, d, call.scale, round_up(rows, kTileRows),
@@ -213,11 +219,12 @@ void forward_block(const Forward& call, const ForwardScratch& scratch, const Hea
 }
 
 // Queries [first, end) of a head. next: the head that this worker probably takes after it.
+template <class T>
 void forward_task(const Forward& call, const ForwardScratch& scratch, int64_t head, int64_t first,
                   int64_t end, int64_t next) {
   const Sizes& sizes = call.sizes;
-  const QkvRows in(call.qkv, sizes, head), ahead(call.qkv, sizes, next);
-  const HeadRows out = head_of_out(call.out, sizes, head);
+  const QkvRows<T> in(call.qkv, sizes, head), ahead(call.qkv, sizes, next);
+  const HeadRowsOf<T> out = head_of_out<T>(call.out, sizes, head);
   float* log_sum_exp =
       call.log_sum_exp ? head_of_log_sum_exp(call.log_sum_exp, sizes, head) : nullptr;
   pack_transposed(in.k.data, in.k.stride, sizes.tokens, sizes.head_dim, scratch.keys);
@@ -264,7 +271,8 @@ struct BackwardScratch {
 };
 
 // D = rowsum(d_out ∘ out).
-void sum_weighted(HeadRows out, HeadRows d_out, int64_t tokens, int64_t d, float* weighted) {
+template <class T>
+void sum_weighted(HeadRowsOf<T> out, HeadRowsOf<T> d_out, int64_t tokens, int64_t d, float* weighted) {
   for (int64_t i = 0; i < tokens; ++i) {
     Vec sum{};
     for (int64_t j = 0; j < d; j += kLanes) {
@@ -282,14 +290,15 @@ void scores_gradient(const float* weights, int64_t keys, float weighted, float* 
 }
 
 // The inputs of a head besides the log-sum-exp, or none when the head is past the last.
+template <class T>
 struct BackwardInputs {
-  QkvRows in;
-  HeadRows out, d_out;
+  QkvRows<T> in;
+  HeadRowsOf<T> out, d_out;
 
   BackwardInputs(const Backward& call, int64_t head)
       : in(call.qkv, call.sizes, head),
-        out(head_of_out(call.out, call.sizes, head)),
-        d_out(head_of_out(call.d_out, call.sizes, head)) {}
+        out(head_of_out<T>(call.out, call.sizes, head)),
+        d_out(head_of_out<T>(call.d_out, call.sizes, head)) {}
   [[gnu::always_inline]] void fetch_ahead(int64_t i, int64_t columns) const {
     in.fetch_ahead(i, columns);
     LK_ISA::fetch_ahead(out, i, columns);
@@ -299,8 +308,10 @@ struct BackwardInputs {
 
 // One block of queries against one block of keys; while the keys are the first block, the same rows
 // of `next` as the queries are fetched.
+template <class T>
 void backward_block(const BackwardScratch& s, int64_t d, const float* log_sum_exp, int64_t query,
-                    int64_t rows, int64_t key, int64_t keys, const BackwardInputs& next) {
+                    int64_t rows, int64_t key, int64_t keys,
+                    const BackwardInputs<T>& next) {
   const int64_t width = s.width, key_vectors = divide_up(keys, kLanes),
                 vectors = divide_up(d, kLanes);
   const auto rows_as_left = [&](const float* data) { return Left{data + query * width, width, 1}; };
@@ -326,12 +337,13 @@ void backward_block(const BackwardScratch& s, int64_t d, const float* log_sum_ex
 }
 
 // next: the head that this worker probably takes after `head`.
+template <class T>
 void backward_task(const Backward& call, const BackwardScratch& scratch, int64_t head,
                    int64_t next) {
   const int64_t tokens = call.sizes.tokens, d = call.sizes.head_dim, width = scratch.width;
   const int64_t tile_rows = round_up(tokens, kTileRows);
-  const BackwardInputs inputs(call, head), ahead(call, next);
-  const HeadRows &q = inputs.in.q, &k = inputs.in.k, &v = inputs.in.v, &d_out = inputs.d_out;
+  const BackwardInputs<T> inputs(call, head), ahead(call, next);
+  const HeadRowsOf<T> &q = inputs.in.q, &k = inputs.in.k, &v = inputs.in.v, &d_out = inputs.d_out;
   pack_transposed(k.data, k.stride, tokens, d, scratch.keys_transposed);
   pack_transposed(v.data, v.stride, tokens, d, scratch.values_transposed);
   pack_rows(q.data, q.stride, tokens, d, call.scale, tile_rows, scratch.queries, width);
@@ -346,7 +358,7 @@ void backward_task(const Backward& call, const BackwardScratch& scratch, int64_t
                      smaller(kBackwardKeys, tokens - key), ahead);
     }
   }
-  const QkvRows gradients(call.d_qkv, call.sizes, head);
+  const QkvRows<T> gradients(call.d_qkv, call.sizes, head);
   for (int64_t i = 0; i < tokens; ++i) {
     write_row(scratch.d_queries + i * width, call.scale, d, gradients.q.row(i));
     write_row(scratch.d_keys + i * width, 1, d, gradients.k.row(i));
@@ -385,10 +397,13 @@ lk_status attention_forward(const Context& context, const Forward& call) {
   describe_shape(sizes);
   const int64_t parts = divide_up(sizes.tokens, kQueriesPerTask);
   const int64_t queries = round_up(divide_up(sizes.tokens, parts), kTileRows);
-  context.pool->run(sizes.batch * sizes.heads * parts, [&](int64_t task, int worker) {
-    const int64_t first = task % parts * queries, next = task + context.pool->threads();
-    forward_task(call, scratch_of<ForwardScratch>(context, sizes, worker), task / parts, first,
-                 smaller(first + queries, sizes.tokens), next / parts);
+  with_elements(call.dtype(), [&](auto element) {
+    context.pool->run(sizes.batch * sizes.heads * parts, [&](int64_t task, int worker) {
+      const int64_t first = task % parts * queries, next = task + context.pool->threads();
+      forward_task<decltype(element)>(call, scratch_of<ForwardScratch>(context, sizes, worker),
+                                      task / parts, first, smaller(first + queries, sizes.tokens),
+                                      next / parts);
+    });
   });
   return LK_OK;
 }
@@ -400,9 +415,11 @@ size_t attention_backward_workspace(const Context& context, const Backward& call
 lk_status attention_backward(const Context& context, const Backward& call) {
   const Sizes& sizes = call.sizes;
   describe_shape(sizes);
-  context.pool->run(sizes.batch * sizes.heads, [&](int64_t head, int worker) {
-    backward_task(call, scratch_of<BackwardScratch>(context, sizes, worker), head,
-                  head + context.pool->threads());
+  with_elements(call.dtype(), [&](auto element) {
+    context.pool->run(sizes.batch * sizes.heads, [&](int64_t head, int worker) {
+      backward_task<decltype(element)>(call, scratch_of<BackwardScratch>(context, sizes, worker),
+                                       head, head + context.pool->threads());
+    });
   });
   return LK_OK;
 }

@@ -6,7 +6,7 @@
 // set.
 #pragma once
 
-#include "common/simd.h"
+#include "common/half.h"
 
 namespace lk::LK_ISA {
 
@@ -122,12 +122,14 @@ inline void transpose(Vec (&rows)[kLanes]) {
 }
 
 // The first n elements at p, zero in the other lanes; n may be 0 or less, or kLanes or more.
-inline Vec load_up_to(const float* p, int64_t n) {
+template <class T>
+inline Vec load_up_to(const T* p, int64_t n) {
   return n >= kLanes ? load(p) : n > 0 ? load_first(p, n) : Vec{};
 }
 
 // to[i][..] = scale * from row i, columns up to a whole vector and rows up to padded_rows zero.
-inline void pack_rows(const float* from, int64_t from_row, int64_t rows, int64_t columns,
+template <class T>
+inline void pack_rows(const T* from, int64_t from_row, int64_t rows, int64_t columns,
                       float scale, int64_t padded_rows, float* to, int64_t to_row) {
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < columns; j += kLanes) {
@@ -141,7 +143,8 @@ inline void pack_rows(const float* from, int64_t from_row, int64_t rows, int64_t
 
 // The transpose of from [rows][columns] as a right operand: panels of kPanel of its rows, each
 // [columns][kPanel]; missing rows of the last vector are zero.
-inline void pack_transposed(const float* from, int64_t from_row, int64_t rows, int64_t columns,
+template <class T>
+inline void pack_transposed(const T* from, int64_t from_row, int64_t rows, int64_t columns,
                             float* to) {
   for (int64_t i = 0; i < rows; i += kLanes) {
     float* panel = to + i / kPanel * (columns * kPanel) + i % kPanel;

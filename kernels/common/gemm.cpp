@@ -5,7 +5,98 @@
 namespace lk::LK_ISA {
 namespace {
 
-template <int Rows, int Vectors>
+// ---- Units ----
+
+#if defined(__AVX512BF16__)
+typedef int16_t Halves __attribute__((vector_size(LK_VECTOR_BYTES)));
+
+// Pairs (first, second) lane by lane of 2 kLanes bf16 numbers each: those of the first kLanes
+// numbers, and those of the others.
+inline void pair_up(Vec first, Vec second, Vec& low, Vec& high) {
+  Halves low_halves, high_halves;
+  for (int i = 0; i < kLanes; ++i) {
+    low_halves[2 * i] = static_cast<int16_t>(i);
+    high_halves[2 * i] = static_cast<int16_t>(kLanes + i);
+  }
+  for (int i = 0; i < kLanes; ++i) {
+    low_halves[2 * i + 1] = static_cast<int16_t>(2 * kLanes + i);
+    high_halves[2 * i + 1] = static_cast<int16_t>(3 * kLanes + i);
+  }
+  const Halves a = reinterpret_cast<Halves>(first), b = reinterpret_cast<Halves>(second);
+  low = reinterpret_cast<Vec>(__builtin_shuffle(a, b, low_halves));
+  high = reinterpret_cast<Vec>(__builtin_shuffle(a, b, high_halves));
+}
+
+// The other way: of 2 kLanes pairs, all first numbers and all second ones.
+inline void part_pairs(Vec low, Vec high, Vec& first, Vec& second) {
+  Halves firsts;
+  for (int i = 0; i < 2 * kLanes; ++i) firsts[i] = static_cast<int16_t>(2 * i);
+  const Halves a = reinterpret_cast<Halves>(low), b = reinterpret_cast<Halves>(high);
+  first = reinterpret_cast<Vec>(__builtin_shuffle(a, b, firsts));
+  second = reinterpret_cast<Vec>(__builtin_shuffle(a, b, firsts + 1));
+}
+
+inline Vec round_to_pairs(Vec low, Vec high) {
+  return reinterpret_cast<Vec>(
+      _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low)));
+}
+#endif
+
+// f32 numbers p[0 .. kLanes - 1], 0 from the n-th on; n may be anything.
+template <class Number>
+inline Vec load_up_to(const Number* p, int64_t n) {
+  return n >= kLanes ? load(p) : n > 0 ? load_first(p, n) : Vec{};
+}
+
+// kLanes units of the numbers at p, 0 from the n-th number on.
+template <class T, class Number>
+inline Vec load_units(const Number* p, int64_t n) {
+#if defined(__AVX512BF16__)
+  if constexpr (kDepth<T> == 2 && sizeof(Number) == 2) {
+    Vec units{};
+    if (n >= 2 * kLanes) {
+      __builtin_memcpy(&units, p, sizeof(units));
+    } else if (n > 0) {
+      __builtin_memcpy(&units, p, static_cast<size_t>(n) * sizeof(Number));
+    }
+    return units;
+  } else if constexpr (kDepth<T> == 2) {
+    return round_to_pairs(load_up_to(p, n), load_up_to(p + kLanes, n - kLanes));
+  }
+#endif
+  return load_up_to(p, n);
+}
+
+// The same, each number times `scale`.
+template <class T, class Number>
+inline Vec load_scaled_units(const Number* p, int64_t n, float scale) {
+#if defined(__AVX512BF16__)
+  if constexpr (kDepth<T> == 2) {
+    return round_to_pairs(load_up_to(p, n) * scale, load_up_to(p + kLanes, n - kLanes) * scale);
+  }
+#endif
+  return load_up_to(p, n) * scale;
+}
+
+// ---- The tile ----
+
+template <class T>
+inline Vec multiply_add(Vec sum, float scalar, Vec vector) {
+#if defined(__AVX512BF16__)
+  if constexpr (kDepth<T> == 2) {
+    return reinterpret_cast<Vec>(_mm512_dpbf16_ps(
+        reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(_mm512_set1_ps(scalar)),
+        reinterpret_cast<__m512bh>(vector)));
+  }
+#endif
+  return sum + splat(scalar) * vector;
+}
+
+// The microkernel. Contract: Rows * Vectors sums live in registers from the first step to the last,
+// read from the tile first if `add`; a step loads Vectors vectors and Rows scalars (broadcasts) and
+// does Rows * Vectors multiply-adds; `count` may be any number, operands need no alignment; of the
+// scalar operand, whole rows of a block may be prefetched, nothing beyond the steps is read.
+template <class T, int Rows, int Vectors>
 void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
   Vec sum[Rows][Vectors] = {};
   if (add) {
@@ -33,9 +124,10 @@ void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
       for (int v = 0; v < Vectors; ++v) vector[v] = load(vectors + v * kLanes);
 #pragma GCC unroll 16
       for (int r = 0; r < Rows; ++r) {
-        const Vec scalar = splat(scalars[r * kPanel + s]);
 #pragma GCC unroll 2
-        for (int v = 0; v < Vectors; ++v) sum[r][v] += scalar * vector[v];
+        for (int v = 0; v < Vectors; ++v) {
+          sum[r][v] = multiply_add<T>(sum[r][v], scalars[r * kPanel + s], vector[v]);
+        }
       }
     }
   }
@@ -48,66 +140,173 @@ void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
 
 using Multiply = void (*)(const Steps&, float*, int64_t, bool);
 
-template <int Rows, int Vectors>
+template <class T, int Rows, int Vectors>
 Multiply choose(int64_t rows) {
   if constexpr (Rows > 1) {
-    if (rows < Rows) return choose<Rows - 1, Vectors>(rows);
+    if (rows < Rows) return choose<T, Rows - 1, Vectors>(rows);
   }
-  return multiply<Rows, Vectors>;
+  return multiply<T, Rows, Vectors>;
 }
 
 }  // namespace
 
+template <class T>
 void multiply_tile(const Steps& steps, int64_t rows, int64_t columns, float* tile, int64_t stride,
                    bool add) {
-  const Multiply multiply_rows =
-      columns > kLanes ? choose<kTileRows, 2>(rows) : choose<kTileRows, 1>(rows);
-  multiply_rows(steps, tile, stride, add);
-}
-
-void pack_rows(const float* matrix, int64_t stride, int64_t rows, int64_t columns, float* panel) {
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* from = matrix + r * stride;
-    float* to = panel + r * kPanel;
-    int64_t j = 0;
-    for (; j + kPanel <= columns; j += kPanel, to += rows * kPanel) {
-      store(to, load(from + j));
-      store(to + kLanes, load(from + j + kLanes));
-    }
-    for (; j < columns; ++j, ++to) *to = from[j];
+  if constexpr (kDepth<T> == 1 && sizeof(T) != sizeof(float)) {
+    multiply_tile<float>(steps, rows, columns, tile, stride, add);
+  } else {
+    const Multiply multiply_rows =
+        columns > kLanes ? choose<T, kTileRows, 2>(rows) : choose<T, kTileRows, 1>(rows);
+    multiply_rows(steps, tile, stride, add);
   }
 }
 
-void pack_turned(const float* matrix, int64_t stride, int64_t rows, int64_t columns,
-                 const float* scales, float* panel) {
+// ---- Packing ----
+
+template <class T, class Number>
+void pack_rows(const Number* matrix, int64_t stride, int64_t rows, int64_t columns, float* packed) {
+  constexpr int64_t kNumbers = kPanel * kDepth<T>;
+  for (int64_t r = 0; r < rows; ++r) {
+    const Number* from = matrix + r * stride;
+    float* to = packed + r * kPanel;
+    for (int64_t j = 0; j < columns; j += kNumbers, to += rows * kPanel) {
+      store(to, load_units<T>(from + j, columns - j));
+      store(to + kLanes, load_units<T>(from + j + kNumbers / 2, columns - j - kNumbers / 2));
+    }
+  }
+}
+
+template <class T, class Number>
+void pack_turned(const Number* matrix, int64_t stride, int64_t rows, int64_t columns,
+                 float* packed) {
+  const int64_t steps = steps_of<T>(columns);
   for (int half = 0; half < kPanel; half += kLanes, matrix += kLanes * stride) {
     const int64_t height = larger(0, smaller(kLanes, rows - half));
-    for (int64_t j = 0; j < columns; j += kLanes) {
-      const int64_t width = smaller(kLanes, columns - j);
-      const float* from = matrix + j;
-      float* to = panel + j * kPanel + half;
+    for (int64_t s = 0; s < steps; s += kLanes) {
+      const int64_t width = smaller(kLanes, steps - s), j = s * kDepth<T>;
+      float* to = packed + s * kPanel + half;
       Vec block[kLanes];
-      if (height == kLanes && width == kLanes) {
+      if (height == kLanes && columns - j >= kLanes * kDepth<T>) {
 #pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i) block[i] = load(from + i * stride);
+        for (int i = 0; i < kLanes; ++i) {
+          block[i] = load_units<T>(matrix + i * stride + j, kLanes * kDepth<T>);
+        }
       } else {
         for (int i = 0; i < kLanes; ++i) {
-          block[i] = Vec{};
-          if (i < height) __builtin_memcpy(&block[i], from + i * stride, width * sizeof(float));
+          block[i] = i < height ? load_units<T>(matrix + i * stride + j, columns - j) : Vec{};
         }
       }
-      if (scales != nullptr) {
-        for (int i = 0; i < height; ++i) block[i] *= scales[half + i];
-      }
       transpose(block);
-      if (width == kLanes) {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i) store(to + i * kPanel, block[i]);
-      } else {
-        for (int i = 0; i < width; ++i) store(to + i * kPanel, block[i]);
+      for (int i = 0; i < width; ++i) store(to + i * kPanel, block[i]);
+    }
+  }
+}
+
+template <class T, class Number>
+void pack_column_scalars(const Number* matrix, int64_t stride, int64_t rows, int64_t columns,
+                         const float* scales, float* packed) {
+  // A step of kLanes units down the rows becomes half a row of the block: kLanes * kDepth<T> rows of
+  // the matrix, turned, are kLanes columns, or, of pairs, twice as many that must be parted.
+  constexpr int64_t kRows = kLanes * kDepth<T>;
+  for (int64_t half = 0; half < 2; ++half, matrix += kRows * stride) {
+    for (int64_t j = 0; j < columns; j += kRows) {
+      Vec block[kDepth<T>][kLanes];
+      for (int d = 0; d < kDepth<T>; ++d) {
+        for (int i = 0; i < kLanes; ++i) {
+          const int64_t row = d * kLanes + i;
+          const Number* from = matrix + row * stride + j;
+          if (half * kRows + row >= rows) {
+            block[d][i] = Vec{};
+          } else if (scales == nullptr) {
+            block[d][i] = load_units<T>(from, columns - j);
+          } else {
+            block[d][i] = load_scaled_units<T>(from, columns - j, scales[half * kRows + row]);
+          }
+        }
+        transpose(block[d]);
+      }
+      float* to = packed + j * kPanel + half * kLanes;
+      for (int64_t i = 0; i < kLanes && j + i * kDepth<T> < columns; ++i) {
+#if defined(__AVX512BF16__)
+        if constexpr (kDepth<T> == 2) {
+          Vec even, odd;
+          part_pairs(block[0][i], block[1][i], even, odd);
+          store(to + 2 * i * kPanel, even);
+          if (j + 2 * i + 1 < columns) store(to + (2 * i + 1) * kPanel, odd);
+          continue;
+        }
+#endif
+        store(to + i * kPanel, block[0][i]);
       }
     }
   }
 }
+
+template <class T, class Number>
+void pack_columns(const Number* matrix, int64_t stride, int64_t rows, int64_t columns,
+                  float* packed) {
+  for (int64_t i = 0; i < rows; i += kDepth<T>, packed += kPanel) {
+    const Number* from = matrix + i * stride;
+#if defined(__AVX512BF16__)
+    if constexpr (kDepth<T> == 2) {
+      const bool pair = i + 1 < rows;
+      Vec low, high;
+      pair_up(load_units<T>(from, columns),
+              pair ? load_units<T>(from + stride, columns) : Vec{}, low, high);
+      store(packed, low);
+      store(packed + kLanes, high);
+      continue;
+    }
+#endif
+    store(packed, load_units<T>(from, columns));
+    store(packed + kLanes, load_units<T>(from + kLanes, columns - kLanes));
+  }
+}
+
+template <class T>
+void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t columns, float* packed) {
+  const float* from = turned + first / kDepth<T> * kPanel;
+  for (int64_t half = 0; half < rows; half += kLanes) {
+    for (int64_t j = 0; j < kPanel; j += kLanes * kDepth<T>) {
+      Vec block[kLanes];
+      for (int i = 0; i < kLanes; ++i) {
+        const int64_t step = j / kDepth<T> + i;
+        block[i] = step < steps_of<T>(columns) ? load(from + step * kPanel + half) : Vec{};
+      }
+      transpose(block);
+#if defined(__AVX512BF16__)
+      if constexpr (kDepth<T> == 2) {
+        float* to = packed + half / 2 * kPanel;
+        for (int64_t i = 0; i < kLanes && half + i < rows; i += 2, to += kPanel) {
+          Vec low, high;
+          pair_up(block[i], block[i + 1], low, high);
+          store(to, low);
+          store(to + kLanes, high);
+        }
+        continue;
+      }
+#endif
+      float* to = packed + half * kPanel + j;
+      for (int64_t i = 0; i < kLanes && half + i < rows; ++i) store(to + i * kPanel, block[i]);
+    }
+  }
+}
+
+#define LK_INSTANTIATE(T, Number)                                                               \
+  template void pack_rows<T, Number>(const Number*, int64_t, int64_t, int64_t, float*);         \
+  template void pack_turned<T, Number>(const Number*, int64_t, int64_t, int64_t, float*);       \
+  template void pack_columns<T, Number>(const Number*, int64_t, int64_t, int64_t, float*);      \
+  template void pack_column_scalars<T, Number>(const Number*, int64_t, int64_t, int64_t,        \
+                                               const float*, float*);
+LK_INSTANTIATE(float, float)
+LK_INSTANTIATE(float, Bf16)
+LK_INSTANTIATE(Bf16, Bf16)
+LK_INSTANTIATE(Bf16, float)
+#undef LK_INSTANTIATE
+template void multiply_tile<float>(const Steps&, int64_t, int64_t, float*, int64_t, bool);
+template void multiply_tile<Bf16>(const Steps&, int64_t, int64_t, float*, int64_t, bool);
+template void turn_panel<float>(const float*, int64_t, int64_t, int64_t, float*);
+template void turn_panel<Bf16>(const float*, int64_t, int64_t, int64_t, float*);
 
 }  // namespace lk::LK_ISA

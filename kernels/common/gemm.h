@@ -1,24 +1,25 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The f32 matrix product that the rooms share: one register tile, two operand layouts.
+// The matrix product that the rooms share: one register tile over packed operands, for f32 and bf16
+// numbers with f32 sums.
 //
-// A product is a number of steps; each adds an outer product to a tile of at most kTileRows rows
-// by kPanel columns held in registers:
+// Packed operands are made of units of 4 bytes. A unit is one f32 number; or, where the processor
+// multiplies bf16 numbers in pairs, two bf16 numbers of successive terms of the sum, the earlier one
+// in the lower half. kDepth<T> is how many numbers of type T a unit holds. Elsewhere bf16 numbers are
+// widened to f32 while they are packed, and kDepth<Bf16> is 1 too.
 //
-//   tile[r][c] += scalars(step, r) * vectors(step, c)
+// A product is a number of steps; each adds an outer product to a tile of at most kTileRows rows by
+// kPanel columns held in registers:
+//
+//   tile[r][c] += scalars(step, r) * vectors(step, c)      (of pairs: both products)
 //
 // - The scalar operand lies in blocks of kPanel steps: step s of row r is at
 //   scalars[s / kPanel * block + r * kPanel + s % kPanel], so that a row's steps are contiguous.
 // - The vector operand has one row of kPanel columns a step.
 //
-// A "turned" panel is [columns of a matrix][kPanel of its rows]. It is a vector operand whose
-// steps are the matrix's columns; and a list of turned panels is a scalar operand whose steps are
-// the matrix's rows. So one packed copy of W [n, k], as panels [n / kPanel][k][kPanel], serves
-// x Wᵀ (vectors: steps over k, lanes n) and dy W (scalars: steps over n, tile rows k).
-//
-// Every element of a tile is summed step by step in ascending order, whatever the tile's shape:
-// results do not depend on how a product is cut into tiles.
+// Every element of a tile is summed step by step in ascending order, whatever the tile's shape and
+// however the steps are cut into calls: results do not depend on how a product is cut.
 #pragma once
 
 #include "common/loops.h"
@@ -29,30 +30,68 @@ constexpr int kPanel = 2 * kLanes;
 // Accumulators, two vectors and a broadcast fit the register file: 24 + 3 of 32, 12 + 3 of 16.
 constexpr int kTileRows = LK_VECTOR_BYTES == 64 ? 12 : 6;
 
+template <class T>
+constexpr int kDepth = 1;
+#if defined(__AVX512BF16__)
+template <>
+constexpr int kDepth<Bf16> = 2;
+#endif
+
 constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
+// Steps that a sum of `terms` terms takes.
+template <class T>
+constexpr int64_t steps_of(int64_t terms) { return divide_up(terms, kDepth<T>); }
+
+// Units of a packed panel of vectors, `terms` of them.
+template <class T>
+constexpr int64_t panel_units(int64_t terms) { return steps_of<T>(terms) * kPanel; }
+
 struct Steps {
   const float* scalars;
-  int64_t block;   // elements from one block of kPanel steps to the next
+  int64_t block;   // units from one block of kPanel steps to the next
   const float* vectors;
-  int64_t stride;  // elements from one step to the next
+  int64_t stride;  // units from one step to the next
   int64_t count;
 };
 
 // tile[r * stride + c] = (add ? itself : 0) + the steps' sum, for r < rows <= kTileRows and
 // c < kLanes, or kPanel when columns > kLanes. Columns beyond `columns` are computed from whatever
-// the vector operand holds there.
+// the vector operand holds there. Units are those of T.
+template <class T>
 void multiply_tile(const Steps& steps, int64_t rows, int64_t columns, float* tile, int64_t stride,
                    bool add);
 
-// Rows of a matrix as a scalar operand: panel [columns / kPanel][rows][kPanel], rows <= kTileRows.
-void pack_rows(const float* matrix, int64_t stride, int64_t rows, int64_t columns, float* panel);
+// ---- Packing: Number is what the matrix holds, T whose units are made of it ----
 
-// Rows of a matrix, turned: panel [columns][kPanel], 0 in the lanes beyond rows <= kPanel.
-// scales: a factor for each row, or NULL.
-void pack_turned(const float* matrix, int64_t stride, int64_t rows, int64_t columns,
-                 const float* scales, float* panel);
+// Rows of a matrix as rows of a scalar operand: [steps / kPanel][rows][kPanel], rows <= kTileRows.
+// The last unit is filled up with 0.
+template <class T, class Number>
+void pack_rows(const Number* matrix, int64_t stride, int64_t rows, int64_t columns, float* packed);
+
+// At most kPanel * kDepth<T> rows of a matrix, its columns being the rows of a scalar operand: one
+// block [columns][kPanel]. scales: a factor for each row, or NULL. Terms beyond the rows are 0.
+template <class T, class Number>
+void pack_column_scalars(const Number* matrix, int64_t stride, int64_t rows, int64_t columns,
+                         const float* scales, float* packed);
+
+// At most kPanel rows of a matrix as lanes of a vector operand: [steps over the columns][kPanel], 0
+// in the lanes beyond the rows.
+template <class T, class Number>
+void pack_turned(const Number* matrix, int64_t stride, int64_t rows, int64_t columns,
+                 float* packed);
+
+// At most kPanel columns of a matrix as lanes of a vector operand: [steps over the rows][kPanel], 0
+// in the lanes beyond the columns.
+template <class T, class Number>
+void pack_columns(const Number* matrix, int64_t stride, int64_t rows, int64_t columns,
+                  float* packed);
+
+// What pack_columns makes of columns first .. first + columns - 1 of some rows, from what
+// pack_turned made of these rows. `first` is a multiple of kPanel.
+template <class T>
+void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t columns, float* packed);
 
 // Swaps the two off-diagonal quarters of every block of 2 Distance rows and lanes.
 template <int Distance>

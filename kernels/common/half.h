@@ -9,6 +9,7 @@
 #pragma once
 
 #include "common/simd.h"
+#include "lorikeet.h"
 
 namespace lk::LK_ISA {
 
@@ -60,10 +61,45 @@ inline void store_f16(uint16_t* p, Vec v) {
   store_words(p, value | (x >> 16 & 0x8000u));
 }
 
-inline Vec load_u8(const uint8_t* p) {
+// Numbers in memory that load() and store() turn into f32 and back, as they do float.
+struct Bf16 {
+  uint16_t bits;
+};
+struct F16 {
+  uint16_t bits;
+};
+
+inline Vec load(const Bf16* p) { return load_bf16(&p->bits); }
+inline void store(Bf16* p, Vec v) { store_bf16(&p->bits, v); }
+inline Vec load(const F16* p) { return load_f16(&p->bits); }
+inline void store(F16* p, Vec v) { store_f16(&p->bits, v); }
+inline Vec load(const uint8_t* p) {
   QuarterBytes bytes;
   __builtin_memcpy(&bytes, p, sizeof(bytes));
   return __builtin_convertvector(__builtin_convertvector(bytes, Int), Vec);
+}
+
+// The first n of kLanes elements, zero in the others; 0 < n < kLanes.
+inline Vec load_first(const Bf16* p, int64_t n) {
+  Bf16 padded[kLanes] = {};
+  __builtin_memcpy(padded, p, static_cast<size_t>(n) * sizeof(Bf16));
+  return load(padded);
+}
+inline void store_first(Bf16* p, Vec v, int64_t n) {
+  Bf16 all[kLanes];
+  store(all, v);
+  __builtin_memcpy(p, all, static_cast<size_t>(n) * sizeof(Bf16));
+}
+
+// body(T{}), T being the type of the elements of an activation's dtype: those that cpu_operations.cpp
+// says the CPU computes.
+template <class Body>
+inline void with_elements(int32_t dtype, const Body& body) {
+  if (dtype == LK_BF16) {
+    body(Bf16{});
+  } else {
+    body(float{});
+  }
 }
 
 }  // namespace lk::LK_ISA

@@ -5,7 +5,7 @@
 // within them.
 #pragma once
 
-#include "common/simd.h"
+#include "common/half.h"
 #include "common/thread_pool.h"
 
 namespace lk::LK_ISA {
@@ -40,18 +40,22 @@ void over_rows(ThreadPool& pool, int64_t rows, int64_t columns, const Run& run) 
   });
 }
 
-// How a body reads and writes kLanes elements of a row ...
+// How a body reads and writes kLanes elements of a row, f32 or a narrower T ...
 struct Whole {
-  Vec load(const float* p) const { return LK_ISA::load(p); }
-  void store(float* p, Vec v) const { LK_ISA::store(p, v); }
+  template <class T>
+  Vec load(const T* p) const { return LK_ISA::load(p); }
+  template <class T>
+  void store(T* p, Vec v) const { LK_ISA::store(p, v); }
   Vec keep(Vec v) const { return v; }
 };
 
 // ... or its last n, the other lanes being zero; keep() makes them so in a computed vector.
 struct First {
   int64_t n;
-  Vec load(const float* p) const { return load_first(p, n); }
-  void store(float* p, Vec v) const { store_first(p, v, n); }
+  template <class T>
+  Vec load(const T* p) const { return load_first(p, n); }
+  template <class T>
+  void store(T* p, Vec v) const { store_first(p, v, n); }
   Vec keep(Vec v) const { return select(lane_numbers() < static_cast<int32_t>(n), v, Vec{}); }
 };
 

@@ -31,34 +31,14 @@ void over_walk(ThreadPool& pool, const elementwise::Walk& walk, const Run& run) 
   });
 }
 
-struct F32 {
-  typedef float Element;
-  static Vec load(const float* p) { return LK_ISA::load(p); }
-  static void store(float* p, Vec v) { LK_ISA::store(p, v); }
-};
-struct Bf16 {
-  typedef uint16_t Element;
-  static Vec load(const uint16_t* p) { return load_bf16(p); }
-  static void store(uint16_t* p, Vec v) { store_bf16(p, v); }
-};
-struct F16 {
-  typedef uint16_t Element;
-  static Vec load(const uint16_t* p) { return load_f16(p); }
-  static void store(uint16_t* p, Vec v) { store_f16(p, v); }
-};
-struct U8 {
-  typedef uint8_t Element;
-  static Vec load(const uint8_t* p) { return load_u8(p); }
-};
-
 // Up to kLanes elements at any stride.
 template <class From, class To>
-void convert_strided(const typename From::Element* source, int64_t source_stride,
-                     typename To::Element* destination, int64_t destination_stride, int64_t n) {
-  typename From::Element in[kLanes] = {};
-  typename To::Element out[kLanes];
+void convert_strided(const From* source, int64_t source_stride, To* destination,
+                     int64_t destination_stride, int64_t n) {
+  From in[kLanes] = {};
+  To out[kLanes];
   for (int64_t i = 0; i < n; ++i) in[i] = source[i * source_stride];
-  To::store(out, From::load(in));
+  store(out, load(in));
   for (int64_t i = 0; i < n; ++i) destination[i * destination_stride] = out[i];
 }
 
@@ -68,15 +48,15 @@ void convert_as(const Context& context, const elementwise::Convert& call) {
   const int64_t from_stride = call.walk.source_strides[inner];
   const int64_t to_stride = call.walk.destination_strides[inner];
   over_walk(*context.pool, call.walk, [&](int64_t from, int64_t to, int64_t n) {
-    const auto* source = static_cast<const typename From::Element*>(call.source) + from;
-    auto* destination = static_cast<typename To::Element*>(call.destination) + to;
+    const From* source = static_cast<const From*>(call.source) + from;
+    To* destination = static_cast<To*>(call.destination) + to;
     int64_t j = 0;
     if (from_stride == 1 && to_stride == 1) {
-      for (; j + kLanes <= n; j += kLanes) To::store(destination + j, From::load(source + j));
+      for (; j + kLanes <= n; j += kLanes) store(destination + j, load(source + j));
     }
     for (; j < n; j += kLanes) {
-      convert_strided<From, To>(source + j * from_stride, from_stride, destination + j * to_stride,
-                                to_stride, smaller(n - j, kLanes));
+      convert_strided(source + j * from_stride, from_stride, destination + j * to_stride, to_stride,
+                      smaller(n - j, kLanes));
     }
   });
 }
@@ -103,7 +83,7 @@ void convert_from(const Context& context, const elementwise::Convert& call) {
   switch (call.destination_dtype) {
     case LK_BF16: return convert_as<From, Bf16>(context, call);
     case LK_F16: return convert_as<From, F16>(context, call);
-    default: return convert_as<From, F32>(context, call);
+    default: return convert_as<From, float>(context, call);
   }
 }
 
@@ -111,25 +91,32 @@ void convert_from(const Context& context, const elementwise::Convert& call) {
 
 lk_status fill(const Context& context, const elementwise::Fill& call) {
   const int64_t stride = call.walk.destination_strides[call.walk.rank - 1];
-  const Vec value = splat(call.value);
-  over_walk(*context.pool, call.walk, [&](int64_t, int64_t to, int64_t n) {
-    float* out = static_cast<float*>(call.data) + to;
-    int64_t j = 0;
-    if (stride == 1) {
-      for (; j + kLanes <= n; j += kLanes) store(out + j, value);
-    }
-    for (; j < n; ++j) out[j * stride] = call.value;
+  with_elements(call.dtype(), [&](auto element) {
+    using T = decltype(element);
+    T values[kLanes];
+    store(values, splat(call.value));
+    over_walk(*context.pool, call.walk, [&](int64_t, int64_t to, int64_t n) {
+      T* out = static_cast<T*>(call.data) + to;
+      int64_t j = 0;
+      if (stride == 1) {
+        for (; j + kLanes <= n; j += kLanes) __builtin_memcpy(out + j, values, sizeof(values));
+      }
+      for (; j < n; ++j) out[j * stride] = values[0];
+    });
   });
   return LK_OK;
 }
 
 lk_status add(const Context& context, const elementwise::Add& call) {
-  over_rows(*context.pool, call.y.rows, call.y.columns, [&](int64_t i, int64_t first, int64_t n) {
-    const float* a = call.a.row(i) + first;
-    const float* b = call.b.row(i) + first;
-    float* y = call.y.row(i) + first;
-    over_vectors(n, [&](int64_t j, auto part) {
-      part.store(y + j, part.load(a + j) + part.load(b + j));
+  with_elements(call.dtype(), [&](auto element) {
+    using T = decltype(element);
+    over_rows(*context.pool, call.y.rows, call.y.columns, [&](int64_t i, int64_t first, int64_t n) {
+      const T* a = call.a.row_of<T>(i) + first;
+      const T* b = call.b.row_of<T>(i) + first;
+      T* y = call.y.row_of<T>(i) + first;
+      over_vectors(n, [&](int64_t j, auto part) {
+        part.store(y + j, part.load(a + j) + part.load(b + j));
+      });
     });
   });
   return LK_OK;
@@ -142,10 +129,10 @@ lk_status convert(const Context& context, const elementwise::Convert& call) {
     return LK_OK;
   }
   switch (call.source_dtype) {
-    case LK_F32: convert_from<F32>(context, call); break;
+    case LK_F32: convert_from<float>(context, call); break;
     case LK_BF16: convert_from<Bf16>(context, call); break;
     case LK_F16: convert_from<F16>(context, call); break;
-    default: convert_as<U8, F32>(context, call);
+    default: convert_as<uint8_t, float>(context, call);
   }
   return LK_OK;
 }

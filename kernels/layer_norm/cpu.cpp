@@ -19,10 +19,11 @@ constexpr int64_t kMinBlockRows = 16, kMaxBlocks = 128;
 // Columns of d_gamma and d_beta that one task sums over the blocks.
 constexpr int64_t kColumnsPerTask = 512;
 
+template <class T>
 void forward_row(const Forward& call, int64_t i) {
-  const float* x = call.x.row(i);
+  const T* x = call.x.row_of<T>(i);
   const float *gamma = call.gamma.data, *beta = call.beta.data;
-  float* y = call.y.row(i);
+  T* y = call.y.row_of<T>(i);
   const int64_t k = call.x.columns;
   const float mean = sum_over(k, [&](int64_t j, auto part) { return part.load(x + j); }) / k;
   const float squares = sum_over(k, [&](int64_t j, auto part) {
@@ -40,11 +41,12 @@ void forward_row(const Forward& call, int64_t i) {
   }
 }
 
+template <class T>
 void backward_row_d_x(const Backward& call, int64_t i) {
-  const float* x = call.x.row(i);
-  const float* dy = call.dy.row(i);
+  const T* x = call.x.row_of<T>(i);
+  const T* dy = call.dy.row_of<T>(i);
   const float* gamma = call.gamma.data;
-  float* d_x = call.d_x.row(i);
+  T* d_x = call.d_x.row_of<T>(i);
   const bool add = call.add_to_d_x;
   const int64_t k = call.x.columns;
   const float mean = call.statistics.row(i)[0], rstd = call.statistics.row(i)[1];
@@ -61,9 +63,10 @@ void backward_row_d_x(const Backward& call, int64_t i) {
 }
 
 // Adds row i to a block's sums.
+template <class T>
 void backward_row_parameters(const Backward& call, int64_t i, float* d_gamma, float* d_beta) {
-  const float* x = call.x.row(i);
-  const float* dy = call.dy.row(i);
+  const T* x = call.x.row_of<T>(i);
+  const T* dy = call.dy.row_of<T>(i);
   const float mean = call.statistics.row(i)[0], rstd = call.statistics.row(i)[1];
   over_vectors(call.x.columns, [&](int64_t j, auto part) {
     const Vec gradient = part.load(dy + j), normalised = (part.load(x + j) - mean) * rstd;
@@ -91,6 +94,7 @@ struct Blocks {
   float* d_beta(void* workspace, int64_t b) const { return d_gamma(workspace, b) + sum_stride; }
 };
 
+template <class T>
 void backward_block(const Backward& call, const Blocks& blocks, void* workspace, int64_t b) {
   const bool parameters = call.d_gamma || call.d_beta;
   float* d_gamma = blocks.d_gamma(workspace, b);
@@ -99,8 +103,8 @@ void backward_block(const Backward& call, const Blocks& blocks, void* workspace,
   const int64_t first = b * blocks.rows;
   const int64_t end = first + blocks.rows < call.x.rows ? first + blocks.rows : call.x.rows;
   for (int64_t i = first; i < end; ++i) {
-    if (call.d_x) backward_row_d_x(call, i);
-    if (parameters) backward_row_parameters(call, i, d_gamma, d_beta);
+    if (call.d_x) backward_row_d_x<T>(call, i);
+    if (parameters) backward_row_parameters<T>(call, i, d_gamma, d_beta);
   }
 }
 
@@ -128,10 +132,12 @@ void add_up_blocks(const Backward& call, const Blocks& blocks, void* workspace, 
 
 lk_status layer_norm_forward(const Context& context, const Forward& call) {
   const int64_t rows = divide_up(kTaskElements, call.x.columns);
-  context.pool->run(divide_up(call.x.rows, rows), [&](int64_t task, int) {
-    for (int64_t i = task * rows; i < (task + 1) * rows && i < call.x.rows; ++i) {
-      forward_row(call, i);
-    }
+  with_elements(call.dtype(), [&](auto element) {
+    context.pool->run(divide_up(call.x.rows, rows), [&](int64_t task, int) {
+      for (int64_t i = task * rows; i < (task + 1) * rows && i < call.x.rows; ++i) {
+        forward_row<decltype(element)>(call, i);
+      }
+    });
   });
   return LK_OK;
 }
@@ -143,8 +149,10 @@ size_t layer_norm_backward_workspace(const Context&, const Backward& call) {
 
 lk_status layer_norm_backward(const Context& context, const Backward& call) {
   const Blocks blocks(call);
-  context.pool->run(blocks.count, [&](int64_t b, int) {
-    backward_block(call, blocks, context.workspace, b);
+  with_elements(call.dtype(), [&](auto element) {
+    context.pool->run(blocks.count, [&](int64_t b, int) {
+      backward_block<decltype(element)>(call, blocks, context.workspace, b);
+    });
   });
   if (!call.d_gamma && !call.d_beta) return LK_OK;
   const int64_t k = call.x.columns;

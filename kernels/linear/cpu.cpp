@@ -6,15 +6,7 @@
 
 namespace lk::LK_ISA {
 
-void pack_panels(const Context& context, const Matrix& rows, Range panels, int64_t column,
-                 int64_t columns, float* packed) {
-  context.pool->run(panels.last - panels.first, [&](int64_t i, int) {
-    const int64_t row = (panels.first + i) * kPanel;
-    pack_turned(rows.row(row) + column, rows.stride, smaller(kPanel, rows.rows - row), columns,
-                nullptr, packed + i * columns * kPanel);
-  });
-}
-
+template <class T>
 void finish_tile(const Output& output, const float* tile, int64_t row, int64_t rows,
                  int64_t column) {
   const linear::Epilogue& epilogue = output.epilogue;
@@ -25,52 +17,80 @@ void finish_tile(const Output& output, const float* tile, int64_t row, int64_t r
       const int64_t at = column + j;
       Vec z = load(tile + j);
       if (output.bias) z += part.load(output.bias.data + at);
-      if (epilogue.pre_activation) part.store(epilogue.pre_activation.row(i) + at, z);
+      if (epilogue.pre_activation) part.store(epilogue.pre_activation.row_of<T>(i) + at, z);
       if (epilogue.gelu) z = gelu(z);
       if (epilogue.row_scale) z *= scale;
-      if (epilogue.residual) z += part.load(epilogue.residual.row(i) + at);
-      part.store(output.y.row(i) + at, z);
+      if (epilogue.residual) z += part.load(epilogue.residual.row_of<T>(i) + at);
+      part.store(output.y.row_of<T>(i) + at, z);
     });
   }
 }
+template void finish_tile<float>(const Output&, const float*, int64_t, int64_t, int64_t);
+template void finish_tile<Bf16>(const Output&, const float*, int64_t, int64_t, int64_t);
 
-size_t weight_prepare_bytes(const Context&, const linear::Prepare& call) {
-  return call.packed ? static_cast<size_t>(packed_weight_floats(call.w.rows, call.w.columns)) * 4
-                     : 0;
+namespace {
+
+template <class T>
+ProductPlan forward_plan(const Context& context, const linear::Forward& call, void* workspace) {
+  return {context, call.x.rows, row_units<T>(call.w.k), Panels::forward<T>(call.w), workspace};
 }
 
-lk_status weight_prepare(const Context& context, const linear::Prepare& call) {
-  if (!call.packed) return LK_OK;
-  pack_panels(context, call.w, {0, divide_up(call.w.rows, kPanel)}, 0, call.w.columns,
-              static_cast<float*>(call.storage));
-  return LK_OK;
-}
-
-size_t linear_forward_workspace(const Context& context, const linear::Forward& call) {
-  return ProductPlan(context, call.x.rows, call.w, nullptr).bytes;
-}
-
-lk_status linear_forward(const Context& context, const linear::Forward& call) {
+template <class T>
+void forward(const Context& context, const linear::Forward& call) {
   const int64_t k = call.w.k;
-  const Size sizes[] = {{"m", call.x.rows}, {"n", call.w.n}, {"k", k}};
-  describe_sizes(sizes, 3);
-  ProductPlan plan(context, call.x.rows, call.w, context.workspace);
+  ProductPlan plan = forward_plan<T>(context, call, context.workspace);
   const Output output{call.bias, call.epilogue, call.y};
-  over_panels(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
-    plan.tiles.cut.columns = panels.last - panels.first;
+  over_forward_panels<T>(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
     over_tiles(
-        context, plan.tiles, plan.packed_rows,
-        [&](int64_t row, int64_t rows, float* tile) {
-          pack_rows(call.x.row(row), call.x.stride, rows, k, tile);
+        context, plan.meeting(panels), plan.packed_rows,
+        [&](int64_t row, int64_t rows, float* tile, bool) {
+          pack_rows<T>(call.x.row_of<T>(row), call.x.stride, rows, k, tile);
         },
         [&](int64_t row, int64_t rows, int64_t panel, const float* x) {
           alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
           const int64_t column = (panels.first + panel) * kPanel;
-          multiply_tile({x, rows * kPanel, packed + panel * k * kPanel, kPanel, k}, rows,
-                        call.w.n - column, tile, kPanel, false);
-          finish_tile(output, tile, row, rows, column);
+          multiply_tile<T>({x, rows * kPanel, packed + panel * panel_units<T>(k), kPanel,
+                            steps_of<T>(k)},
+                           rows, call.w.n - column, tile, kPanel, false);
+          finish_tile<T>(output, tile, row, rows, column);
         });
   });
+}
+
+}  // namespace
+
+size_t weight_prepare_bytes(const Context&, const linear::Prepare& call) {
+  if (!call.packed) return 0;
+  size_t bytes = 0;
+  with_elements(call.dtype(), [&](auto element) {
+    bytes = 4 * static_cast<size_t>(
+                    packed_weight_floats<decltype(element)>(call.w.rows, call.w.columns));
+  });
+  return bytes;
+}
+
+lk_status weight_prepare(const Context& context, const linear::Prepare& call) {
+  if (!call.packed) return LK_OK;
+  with_elements(call.dtype(), [&](auto element) {
+    using T = decltype(element);
+    pack_panels<T, T>(context, call.w, {0, divide_up(call.w.rows, kPanel)},
+                      static_cast<float*>(call.storage));
+  });
+  return LK_OK;
+}
+
+size_t linear_forward_workspace(const Context& context, const linear::Forward& call) {
+  size_t bytes = 0;
+  with_elements(call.dtype(), [&](auto element) {
+    bytes = forward_plan<decltype(element)>(context, call, nullptr).bytes;
+  });
+  return bytes;
+}
+
+lk_status linear_forward(const Context& context, const linear::Forward& call) {
+  const Size sizes[] = {{"m", call.x.rows}, {"n", call.w.n}, {"k", call.w.k}};
+  describe_sizes(sizes, 3);
+  with_elements(call.dtype(), [&](auto element) { forward<decltype(element)>(context, call); });
   return LK_OK;
 }
 

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How a matrix product is cut over threads and caches: what the linear layer's CPU kernels share
-// with other rooms that multiply. README.md tells the whole scheme.
+// with other rooms that multiply. README.md tells the whole scheme. T is the type of the
+// activations' elements.
 #pragma once
 
 #include "common/gemm.h"
@@ -12,8 +13,8 @@ namespace lk::LK_ISA {
 
 // What a task packs at once should stay in its core's second-level cache.
 constexpr int64_t kBlockFloats = 512 * 1024 / 4;
-// A plain weight is packed for a call this much at a time.
-constexpr int64_t kChunkFloats = 4 * 1024 * 1024 / 4;
+// A weight that must be brought into another order for a call is packed this much at a time.
+constexpr int64_t kChunkFloats = 16 * 1024 * 1024 / 4;
 
 // Hands out a workspace piece by piece; over NULL it only counts.
 class Scratch {
@@ -34,6 +35,8 @@ class Scratch {
 
 struct Range {
   int64_t first, last;
+
+  int64_t size() const { return last - first; }
 };
 inline Range part(int64_t count, int64_t index, int64_t parts) {
   return {count * index / parts, count * (index + 1) / parts};
@@ -61,9 +64,9 @@ struct Cut {
   bool first_chunk(int64_t task) const { return task < blocks; }
 };
 
-// ---- Rows by a weight: tiles of kTileRows rows by kPanel columns ----
+// ---- Rows by panels: tiles of kTileRows rows by kPanel columns ----
 
-// How rows [m, k] are packed and multiplied with panels of k steps.
+// How rows are packed, row_floats units each, and meet a number of panels.
 struct RowTiles {
   int64_t rows;
   int64_t tile_floats;  // of one packed tile
@@ -78,8 +81,9 @@ struct RowTiles {
   }
 };
 
-// pack(row, rows, packed): fills a tile of rows. Then multiply(row, rows, panel, packed) for each
-// of its column panels.
+// pack(row, rows, packed, keep): fills a tile of rows; of all the tasks that see these rows, one is
+// told to keep what later passes need. Then multiply(row, rows, panel, packed) for each of its
+// column panels.
 template <class Pack, class Multiply>
 void over_tiles(const Context& context, const RowTiles& tiles, float* scratch, const Pack& pack,
                 const Multiply& multiply) {
@@ -94,7 +98,9 @@ void over_tiles(const Context& context, const RowTiles& tiles, float* scratch, c
              packed + (t - block.first) * tiles.tile_floats);
       }
     };
-    over_block(pack);
+    over_block([&](int64_t row, int64_t rows, float* tile) {
+      pack(row, rows, tile, cut.first_chunk(task));
+    });
     for (int64_t p = panels.first; p < panels.last; ++p) {
       over_block([&](int64_t row, int64_t rows, const float* tile) {
         multiply(row, rows, p, tile);
@@ -103,54 +109,111 @@ void over_tiles(const Context& context, const RowTiles& tiles, float* scratch, c
   });
 }
 
-// A weight [n, k] as panels [n / kPanel][k][kPanel].
-inline int64_t packed_weight_floats(int64_t n, int64_t k) { return round_up(n, kPanel) * k; }
+// Units of a packed row with this many terms.
+template <class T>
+constexpr int64_t row_units(int64_t terms) { return round_up(steps_of<T>(terms), kPanel); }
 
-// Packs panels first .. last - 1 of rows [n, k] from column `column` on, `columns` of them.
-void pack_panels(const Context& context, const Matrix& rows, Range panels, int64_t column,
-                 int64_t columns, float* packed);
+// ---- Weights: W [n, k] as panels, lanes over n [n / kPanel][steps over k][kPanel] for x Wᵀ, or
+// lanes over k [k / kPanel][steps over n][kPanel] for dy W ----
+
+template <class T>
+constexpr int64_t packed_weight_floats(int64_t n, int64_t k) {
+  return divide_up(n, kPanel) * panel_units<T>(k);
+}
+
+// Packs panels first .. last - 1 of rows of Numbers as lanes.
+template <class T, class Number>
+void pack_panels(const Context& context, const Matrix& rows, Range panels, float* packed) {
+  context.pool->run(panels.size(), [&](int64_t i, int) {
+    const int64_t row = (panels.first + i) * kPanel;
+    pack_turned<T>(rows.row_of<Number>(row), rows.stride, smaller(kPanel, rows.rows - row),
+                   rows.columns, packed + i * panel_units<T>(rows.columns));
+  });
+}
 
 inline Matrix plain_rows(const linear::Weight& w) {
-  return {const_cast<void*>(w.data), w.n, w.k, w.stride};
+  return {const_cast<void*>(w.data), w.n, w.k, w.stride, w.dtype};
 }
 
-// Panels of a plain weight that are packed together.
-inline int64_t panels_a_chunk(const linear::Weight& w) {
-  return smaller(divide_up(w.n, kPanel), larger(1, kChunkFloats / (w.k * kPanel)));
-}
-inline int64_t forward_chunk_floats(const linear::Weight& w) {
-  return w.packed ? 0 : panels_a_chunk(w) * w.k * kPanel;
-}
-// body(range of panels, the first of them packed), once for a packed weight, else chunk by chunk.
-template <class Body>
-void over_panels(const Context& context, const linear::Weight& w, float* scratch,
-                 const Body& body) {
-  const int64_t panels = divide_up(w.n, kPanel);
-  if (w.packed) {
-    body(Range{0, panels}, w.row(0));
-    return;
+// A weight's panels as a call meets them: all at once where they lie ready, else as many at a time as
+// a chunk of the workspace holds.
+struct Panels {
+  int64_t count;   // of all
+  int64_t floats;  // of one
+  int64_t step;    // how many at a time
+  bool ready;
+
+  // Lanes over n.
+  template <class T>
+  static Panels forward(const linear::Weight& w) {
+    return make(divide_up(w.n, kPanel), panel_units<T>(w.k), w.packed);
   }
-  const int64_t step = panels_a_chunk(w);
-  for (int64_t p = 0; p < panels; p += step) {
-    const Range chunk{p, smaller(p + step, panels)};
-    pack_panels(context, plain_rows(w), chunk, 0, w.k, scratch);
-    body(chunk, static_cast<const float*>(scratch));
+  // Lanes over k.
+  template <class T>
+  static Panels backward(const linear::Weight& w) {
+    return make(divide_up(w.k, kPanel), panel_units<T>(round_up(w.n, kPanel)), false);
+  }
+  int64_t chunk_floats() const { return ready ? 0 : step * floats; }
+
+ private:
+  static Panels make(int64_t count, int64_t floats, bool ready) {
+    return {count, floats, ready ? count : smaller(count, larger(1, kChunkFloats / floats)), ready};
+  }
+};
+
+// body(range of panels, the first of them packed), chunk by chunk.
+template <class T, class Body>
+void over_forward_panels(const Context& context, const linear::Weight& w, float* chunk,
+                         const Body& body) {
+  const Panels panels = Panels::forward<T>(w);
+  if (panels.ready) return body(Range{0, panels.count}, static_cast<const float*>(w.data));
+  for (int64_t p = 0; p < panels.count; p += panels.step) {
+    const Range range{p, smaller(p + panels.step, panels.count)};
+    pack_panels<T, T>(context, plain_rows(w), range, chunk);
+    body(range, static_cast<const float*>(chunk));
+  }
+}
+template <class T, class Body>
+void over_backward_panels(const Context& context, const linear::Weight& w, float* chunk,
+                          const Body& body) {
+  const Panels panels = Panels::backward<T>(w);
+  for (int64_t p = 0; p < panels.count; p += panels.step) {
+    const Range range{p, smaller(p + panels.step, panels.count)};
+    context.pool->run(range.size(), [&](int64_t i, int) {
+      const int64_t column = (range.first + i) * kPanel;
+      const int64_t columns = smaller(kPanel, w.k - column);
+      float* to = chunk + i * panels.floats;
+      if (!w.packed) {
+        pack_columns<T>(w.row_of<T>(0) + column, w.stride, w.n, columns, to);
+        return;
+      }
+      for (int64_t n = 0; n < w.n; n += kPanel) {
+        turn_panel<T>(static_cast<const float*>(w.data) + n / kPanel * panel_units<T>(w.k),
+                      smaller(kPanel, w.n - n), column, columns, to + panel_units<T>(n));
+      }
+    });
+    body(range, static_cast<const float*>(chunk));
   }
 }
 
-// The workspace of a product of `rows` rows with a weight, plain or packed.
+// The workspace of a product of `rows` rows, row_floats units each, with panels.
 struct ProductPlan {
   RowTiles tiles;
   float *chunk, *packed_rows;
   size_t bytes;
 
-  ProductPlan(const Context& context, int64_t rows, const linear::Weight& w, void* workspace)
-      : tiles(rows, round_up(w.k, kPanel), w.packed ? divide_up(w.n, kPanel) : panels_a_chunk(w),
-              context.pool->threads()) {
+  ProductPlan(const Context& context, int64_t rows, int64_t row_floats, const Panels& panels,
+              void* workspace)
+      : tiles(rows, row_floats, panels.step, context.pool->threads()) {
     Scratch scratch(workspace);
-    chunk = scratch.floats(forward_chunk_floats(w));
+    chunk = scratch.floats(panels.chunk_floats());
     packed_rows = scratch.floats(tiles.scratch_floats(context.pool->threads()));
     bytes = scratch.used();
+  }
+  // The same tiles for the panels of one chunk.
+  const RowTiles& meeting(Range panels) {
+    tiles.cut.columns = panels.size();
+    return tiles;
   }
 };
 
@@ -160,48 +223,29 @@ struct Output {
   linear::Epilogue epilogue;
   Matrix y;
 };
+template <class T>
 void finish_tile(const Output& output, const float* tile, int64_t row, int64_t rows,
                  int64_t column);
 
 // ---- Backward ----
 
-// Rows that a task sums before it turns to its next columns.
+// Row scale, what d_x is added to or multiplied by, and its only store, of a tile [rows][kPanel].
+template <class T>
+void finish_gradient_tile(const linear::Backward& call, const float* tile, int64_t row,
+                          int64_t rows, int64_t column);
+
+// Rows that a task of d_weight sums before it turns to its next columns.
 constexpr int64_t kStepRows = 8 * kPanel;
 
-// A low-rank addition to dy W that the lora room brings. Rows go in panels of kPanel; a panel's
-// work keeps what it needs in scratch of its own.
-struct LowRank {
-  bool masked = false;       // dropout: the term is multiplied by the mask
-  int64_t panel_floats = 0;  // scratch of a panel, masked or not
-
-  // Reads turned dy [n][kPanel] of `rows` rows. Of all the tasks that see these rows, one is told
-  // to keep what later passes need.
-  virtual void begin(int64_t row, int64_t rows, const float* dy, bool keep_results,
-                     float* scratch) const = 0;
-  // tile [columns][kPanel] = the term, turned, of d_x's columns from `column` on.
-  virtual void multiply(const float* scratch, int64_t column, int64_t columns, int64_t rows,
-                        float* tile) const = 0;
-  // Dropout's mask of a row of the panel: a byte a column, 0 or -1.
-  virtual const int8_t* mask(const float* scratch, int64_t row_in_panel) const = 0;
-
- protected:
-  ~LowRank() = default;
-};
-
-// d_x = (dy W + low-rank term) and its epilogue. Without d_x only low_rank->begin runs.
-size_t input_gradient_workspace(const Context& context, const linear::Backward& call,
-                                const LowRank* low_rank);
-void input_gradient(const Context& context, const linear::Backward& call, const LowRank* low_rank,
-                    void* workspace);
-
-// Some columns of rows of x, at most kPanel, as a vector operand: [rows][kPanel], zero-padded.
-void pack_columns(const Matrix& x, Range rows, int64_t column, int64_t columns, float* packed);
 // result rows [outputs], columns `column` .. + kPanel - 1 (those there are), (+)= the product of
-// turned rows (their first output at `turned`, blocks `block` floats apart) with packed columns.
-void add_products(const Matrix& result, Range outputs, int64_t column, const float* turned,
+// scalars (those of the first output first, blocks `block` units apart) with packed columns.
+template <class T>
+void add_products(const Matrix& result, Range outputs, int64_t column, const float* scalars,
                   int64_t block, const float* columns, int64_t steps, bool add);
 // d_weight = dyᵀ x and d_bias, summed row by row.
+template <class T>
 size_t parameter_gradient_workspace(const Context& context, const linear::Backward& call);
+template <class T>
 void parameter_gradient(const Context& context, const linear::Backward& call, void* workspace);
 
 }  // namespace lk::LK_ISA

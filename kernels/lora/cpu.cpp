@@ -1,136 +1,150 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Forward: h = c (mask ∘ x) Aᵀ, then y = [x | h] [W | B]ᵀ + bias and the epilogue.
+// Forward: h = c (mask ∘ x) Aᵀ, then y = [x | h] [W | B]ᵀ + bias and the epilogue, tile by tile.
 #include "lora/cpu.h"
 
 namespace lk::LK_ISA {
-
-void PackedAdapter::pack(const Context& context) const {
-  pack_panels(context, adapter_.a, {0, divide_up(adapter_.rows(), kPanel)}, 0, k_, a_);
-  for (int64_t g = 0; g < adapter_.groups; ++g) {
-    const lora::Group& group = adapter_.group[g];
-    const Range touched = panels(g);
-    context.pool->run(touched.last - touched.first, [&](int64_t i, int) {
-      const int64_t column = (touched.first + i) * kPanel;
-      float* packed = b_[g] + i * adapter_.rank * kPanel;
-      for (int64_t lane = 0; lane < kPanel; ++lane) {
-        const int64_t in_group = column + lane - group.first;
-        const bool inside = in_group >= 0 && in_group < group.columns;
-        const float* row = adapter_.b.row(group.b_row + (inside ? in_group : 0));
-        for (int64_t j = 0; j < adapter_.rank; ++j) {
-          packed[j * kPanel + lane] = inside ? row[j] : 0.0f;
-        }
-      }
-    });
-  }
-}
-
 namespace {
 
-// A packed row of h: each group's rank in blocks of its own, so that a group is a range of steps.
-int64_t packed_h_floats(const lora::Adapter& adapter) {
-  return adapter.groups * round_up(adapter.rank, kPanel);
-}
+// B of each group as panels of y's columns, [panels the group touches][steps over rank][kPanel], zero
+// in the columns outside the group.
+template <class T>
+class PanelsOfB {
+ public:
+  PanelsOfB(const lora::Adapter& adapter, Scratch& scratch) : adapter_(adapter) {
+    for (int64_t g = 0; g < adapter.groups; ++g) {
+      b_[g] = scratch.floats(touched(g).size() * panel_units<T>(adapter.rank));
+    }
+  }
 
+  void pack(const Context& context) const {
+    for (int64_t g = 0; g < adapter_.groups; ++g) {
+      context.pool->run(touched(g).size(), [&](int64_t i, int) {
+        pack_panel(adapter_.group[g], (touched(g).first + i) * kPanel,
+                   b_[g] + i * panel_units<T>(adapter_.rank));
+      });
+    }
+  }
+  // Group g's part of a panel, or NULL where the group does not touch it.
+  const float* of(int64_t g, int64_t panel) const {
+    const Range range = touched(g);
+    if (panel < range.first || panel >= range.last) return nullptr;
+    return b_[g] + (panel - range.first) * panel_units<T>(adapter_.rank);
+  }
+
+ private:
+  Range touched(int64_t g) const {
+    return {adapter_.group[g].first / kPanel, divide_up(adapter_.group[g].last(), kPanel)};
+  }
+  void pack_panel(const lora::Group& group, int64_t column, float* packed) const {
+    float rows[kPanel][LK_MAX_LORA_RANK];
+    for (int64_t lane = 0; lane < kPanel; ++lane) {
+      const int64_t in_group = column + lane - group.first;
+      const size_t bytes = static_cast<size_t>(adapter_.rank) * 4;
+      if (in_group >= 0 && in_group < group.columns) {
+        __builtin_memcpy(rows[lane], adapter_.b.row(group.b_row + in_group), bytes);
+      } else {
+        __builtin_memset(rows[lane], 0, bytes);
+      }
+    }
+    pack_turned<T>(&rows[0][0], LK_MAX_LORA_RANK, kPanel, adapter_.rank, packed);
+  }
+
+  const lora::Adapter& adapter_;
+  float* b_[LK_MAX_LORA_GROUPS];
+};
+
+// A packed tile holds, a row each: x, each group's h in blocks of its own, so that a group is a range
+// of steps, and h as it is.
+template <class T>
 struct ForwardPlan {
+  int64_t k, x_units, h_units, width;
   Scratch scratch;
-  PackedAdapter packed;
-  RowTiles down, up;  // the products with A and with W
+  PanelsOfB<T> b;
+  float* a;  // [panels of A's rows][steps over k][kPanel]
   Matrix h;
-  float *chunk, *packed_rows;
+  float* rest;
+  ProductPlan product;
   size_t bytes;
 
   // needs_h: no tensor may be given for it. Asked for the bytes, nothing is known yet.
   ForwardPlan(const Context& context, const lora::Forward& call, bool needs_h, void* workspace)
-      : scratch(workspace),
-        packed(call.adapter, call.linear.w.n, call.linear.w.k, scratch),
-        down(call.linear.x.rows, round_up(call.linear.w.k, kPanel),
-             divide_up(call.adapter.rows(), kPanel), context.pool->threads()),
-        up(call.linear.x.rows, round_up(call.linear.w.k, kPanel) + packed_h_floats(call.adapter),
-           call.linear.w.packed ? divide_up(call.linear.w.n, kPanel)
-                                : panels_a_chunk(call.linear.w),
-           context.pool->threads()),
-        h(call.h) {
-    const int threads = context.pool->threads();
-    chunk = scratch.floats(forward_chunk_floats(call.linear.w));
-    packed_rows = scratch.floats(larger(down.scratch_floats(threads), up.scratch_floats(threads)));
-    if (needs_h) {
-      const int64_t width = call.adapter.rows();
-      h = {scratch.floats(call.linear.x.rows * width), call.linear.x.rows, width, width};
-    }
-    bytes = scratch.used();
+      : k(call.linear.w.k),
+        x_units(row_units<T>(k)),
+        h_units(row_units<T>(call.adapter.rank)),
+        width(call.adapter.rows()),
+        scratch(workspace),
+        b(call.adapter, scratch),
+        a(scratch.floats(packed_weight_floats<T>(width, k))),
+        h(needs_h ? Matrix{scratch.floats(call.linear.x.rows * width), call.linear.x.rows, width,
+                           width}
+                  : call.h),
+        rest(scratch.floats(0)),
+        product(context, call.linear.x.rows, x_units + call.adapter.groups * h_units + width,
+                Panels::forward<T>(call.linear.w), rest) {
+    bytes = scratch.used() + product.bytes;
   }
 };
 
-// Rows of mask ∘ x as a scalar operand.
-void pack_kept_rows(const linear::Forward& call, const Dropout& dropout, int64_t row, int64_t rows,
-                    float* packed) {
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* x = call.x.row(row + r);
-    over_vectors(call.w.k, [&](int64_t j, auto part) {
-      const Vec kept = select(dropout.mask(row + r, j), part.load(x + j), Vec{});
-      store(packed + (j / kPanel * rows + r) * kPanel + j % kPanel, kept);
-    });
+// Fills a tile: its rows of h come from the product with A, or, where an earlier pass over these rows
+// made them, from there.
+template <class T>
+void pack_tile(const lora::Forward& call, const ForwardPlan<T>& plan, const Dropout& dropout,
+               int64_t row, int64_t rows, bool made, bool keep, float* tile) {
+  const Matrix& x = call.linear.x;
+  const lora::Adapter& adapter = call.adapter;
+  float* packed_h = tile + plan.x_units * rows;
+  float* own_h = packed_h + adapter.groups * plan.h_units * rows;
+  const auto pack_x = [&] { pack_rows<T>(x.row_of<T>(row), x.stride, rows, plan.k, tile); };
+  if (!made) {
+    pack_x();
+    if (dropout.active()) dropout.drop_from_rows<T>(row, rows, tile);
+    project<T>(tile, rows, plan.a, panel_units<T>(plan.k), plan.k, plan.width, adapter.factor(),
+               own_h, plan.width);
+    for (int64_t r = 0; r < rows && keep; ++r) {
+      __builtin_memcpy(plan.h.row(row + r), own_h + r * plan.width,
+                       static_cast<size_t>(plan.width) * 4);
+    }
+  }
+  if (made || dropout.active()) pack_x();
+  for (int64_t g = 0; g < adapter.groups; ++g) {
+    pack_rows<T>((made ? plan.h.row(row) : own_h) + g * adapter.rank,
+                 made ? plan.h.stride : plan.width, rows, adapter.rank,
+                 packed_h + g * plan.h_units * rows);
   }
 }
 
-void project_down(const Context& context, const lora::Forward& call, const ForwardPlan& plan) {
+template <class T>
+void forward(const Context& context, const lora::Forward& call) {
   const linear::Forward& base = call.linear;
-  const int64_t k = base.w.k, width = call.adapter.rows();
+  ForwardPlan<T> plan(context, call, !call.h, context.workspace);
+  const int64_t k = plan.k, rank = call.adapter.rank;
+  plan.b.pack(context);
+  pack_panels<T, float>(context, call.adapter.a, {0, divide_up(plan.width, kPanel)}, plan.a);
   const Dropout dropout(call.adapter, k);
-  const Vec factor = splat(call.adapter.factor());
-  over_tiles(
-      context, plan.down, plan.packed_rows,
-      [&](int64_t row, int64_t rows, float* packed) {
-        if (dropout.active()) {
-          pack_kept_rows(base, dropout, row, rows, packed);
-        } else {
-          pack_rows(base.x.row(row), base.x.stride, rows, k, packed);
-        }
-      },
-      [&](int64_t row, int64_t rows, int64_t panel, const float* x) {
-        alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
-        const int64_t column = panel * kPanel;
-        multiply_tile({x, rows * kPanel, plan.packed.a() + column * k, kPanel, k}, rows,
-                      width - column, tile, kPanel, false);
-        for (int64_t r = 0; r < rows; ++r) {
-          over_vectors(smaller(kPanel, width - column), [&](int64_t j, auto part) {
-            part.store(plan.h.row(row + r) + column + j, load(tile + r * kPanel + j) * factor);
-          });
-        }
-      });
-}
-
-void project_up(const Context& context, const lora::Forward& call, ForwardPlan& plan) {
-  const linear::Forward& base = call.linear;
-  const int64_t k = base.w.k, rank = call.adapter.rank;
-  const int64_t x_floats = round_up(k, kPanel), h_floats = round_up(rank, kPanel);
   const Output output{base.bias, base.epilogue, base.y};
-  over_panels(context, base.w, plan.chunk, [&](Range panels, const float* packed) {
-    plan.up.cut.columns = panels.last - panels.first;
+  over_forward_panels<T>(context, base.w, plan.product.chunk,
+                         [&](Range panels, const float* packed) {
     over_tiles(
-        context, plan.up, plan.packed_rows,
-        [&](int64_t row, int64_t rows, float* tile) {
-          pack_rows(base.x.row(row), base.x.stride, rows, k, tile);
-          for (int64_t g = 0; g < call.adapter.groups; ++g) {
-            pack_rows(plan.h.row(row) + g * rank, plan.h.stride, rows, rank,
-                      tile + (x_floats + g * h_floats) * rows);
-          }
+        context, plan.product.meeting(panels), plan.product.packed_rows,
+        [&](int64_t row, int64_t rows, float* tile, bool keep) {
+          pack_tile<T>(call, plan, dropout, row, rows, panels.first > 0, keep, tile);
         },
-        [&](int64_t row, int64_t rows, int64_t panel, const float* tile_rows) {
+        [&](int64_t row, int64_t rows, int64_t panel, const float* x) {
           alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
           const int64_t block = rows * kPanel, index = panels.first + panel;
           const int64_t columns = base.w.n - index * kPanel;
-          multiply_tile({tile_rows, block, packed + panel * k * kPanel, kPanel, k}, rows, columns,
-                        tile, kPanel, false);
+          multiply_tile<T>({x, block, packed + panel * panel_units<T>(k), kPanel, steps_of<T>(k)},
+                           rows, columns, tile, kPanel, false);
           for (int64_t g = 0; g < call.adapter.groups; ++g) {
-            if (!plan.packed.touches(g, index)) continue;
-            multiply_tile({tile_rows + (x_floats + g * h_floats) * rows, block,
-                           plan.packed.b(g, index), kPanel, rank},
-                          rows, columns, tile, kPanel, true);
+            const float* b = plan.b.of(g, index);
+            if (b == nullptr) continue;
+            multiply_tile<T>({x + (plan.x_units + g * plan.h_units) * rows, block, b, kPanel,
+                              steps_of<T>(rank)},
+                             rows, columns, tile, kPanel, true);
           }
-          finish_tile(output, tile, row, rows, index * kPanel);
+          finish_tile<T>(output, tile, row, rows, index * kPanel);
         });
   });
 }
@@ -138,7 +152,11 @@ void project_up(const Context& context, const lora::Forward& call, ForwardPlan& 
 }  // namespace
 
 size_t lora_linear_forward_workspace(const Context& context, const lora::Forward& call) {
-  return ForwardPlan(context, call, true, nullptr).bytes;
+  size_t bytes = 0;
+  with_elements(call.dtype(), [&](auto element) {
+    bytes = ForwardPlan<decltype(element)>(context, call, true, nullptr).bytes;
+  });
+  return bytes;
 }
 
 lk_status lora_linear_forward(const Context& context, const lora::Forward& call) {
@@ -146,10 +164,7 @@ lk_status lora_linear_forward(const Context& context, const lora::Forward& call)
                         {"k", call.linear.w.k},    {"groups", call.adapter.groups},
                         {"rank", call.adapter.rank}};
   describe_sizes(sizes, 5);
-  ForwardPlan plan(context, call, !call.h, context.workspace);
-  plan.packed.pack(context);
-  project_down(context, call, plan);
-  project_up(context, call, plan);
+  with_elements(call.dtype(), [&](auto element) { forward<decltype(element)>(context, call); });
   return LK_OK;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the forward and the backward kernels of the fused LoRA layer share: A and B packed for the
-// call, and dropout's mask drawn in registers.
+// What the forward and the backward kernels of the fused LoRA layer share. A, B, h and dh are packed
+// in the units of the activations' type T, as x, dy and W are: rounded where those are pairs of bf16
+// numbers.
 #pragma once
 
 #include "common/philox.h"
@@ -10,43 +11,6 @@
 #include "linear/cpu.h"
 
 namespace lk::LK_ISA {
-
-// A as a weight's panels [rows / kPanel][k][kPanel]; B of each group as panels of y's columns,
-// [panels the group touches][rank][kPanel], zero in the columns outside the group.
-class PackedAdapter {
- public:
-  PackedAdapter(const lora::Adapter& adapter, int64_t n, int64_t k, Scratch& scratch)
-      : adapter_(adapter), n_(n), k_(k) {
-    a_ = scratch.floats(packed_weight_floats(adapter.rows(), k));
-    for (int64_t g = 0; g < adapter.groups; ++g) {
-      b_[g] = scratch.floats((panels(g).last - panels(g).first) * adapter.rank * kPanel);
-    }
-  }
-
-  void pack(const Context& context) const;
-
-  const lora::Adapter& adapter() const { return adapter_; }
-  const float* a() const { return a_; }
-  // Panels of y's columns that group g touches.
-  Range panels(int64_t g) const {
-    return {adapter_.group[g].first / kPanel, divide_up(adapter_.group[g].last(), kPanel)};
-  }
-  bool touches(int64_t g, int64_t panel) const {
-    return panel >= panels(g).first && panel < panels(g).last;
-  }
-  const float* b(int64_t g, int64_t panel) const {
-    return b_[g] + (panel - panels(g).first) * adapter_.rank * kPanel;
-  }
-  // y's columns in the panels of group g.
-  Range columns(int64_t g) const {
-    return {panels(g).first * kPanel, smaller(panels(g).last * kPanel, n_)};
-  }
-
- private:
-  const lora::Adapter& adapter_;
-  int64_t n_, k_;
-  float *a_, *b_[LK_MAX_LORA_GROUPS];
-};
 
 // Which elements of x [m, k] reach A.
 class Dropout {
@@ -65,11 +29,71 @@ class Dropout {
            threshold_;
   }
 
+  // Sets dropped elements of rows that pack_rows packed to 0; `row` is the first one's number.
+  template <class T>
+  void drop_from_rows(int64_t row, int64_t rows, float* packed) const {
+    for (int64_t s = 0; s < steps_of<T>(static_cast<int64_t>(k_)); s += kLanes) {
+      for (int64_t r = 0; r < rows; ++r) {
+        float* units = packed + (s / kPanel * rows + r) * kPanel + s % kPanel;
+        store(units, keep<T>(load(units), row + r, s * kDepth<T>));
+      }
+    }
+  }
+
+  // The same in what pack_columns packed.
+  template <class T>
+  void drop_from_columns(int64_t row, int64_t rows, int64_t column, int64_t columns,
+                         float* packed) const {
+    for (int64_t r = 0; r < rows; r += kDepth<T>, packed += kPanel) {
+      for (int64_t j = 0; j < columns; j += kLanes) {
+        Int kept = mask(row + r, column + j);
+        if constexpr (kDepth<T> == 2) {
+          kept = (kept & 0xFFFF) | (mask(row + r + 1, column + j) & ~0xFFFF);
+        }
+        store(packed + j, reinterpret_cast<Vec>(reinterpret_cast<Int>(load(packed + j)) & kept));
+      }
+    }
+  }
+
  private:
+  // What is left of kLanes units from a column on.
+  template <class T>
+  Vec keep(Vec units, int64_t row, int64_t column) const {
+#if defined(__AVX512BF16__)
+    if constexpr (kDepth<T> == 2) {
+      typedef int16_t HalfInts __attribute__((vector_size(LK_VECTOR_BYTES / 2)));
+      const HalfInts halves[2] = {__builtin_convertvector(mask(row, column), HalfInts),
+                                  __builtin_convertvector(mask(row, column + kLanes), HalfInts)};
+      Int both;
+      __builtin_memcpy(&both, halves, sizeof(both));
+      return reinterpret_cast<Vec>(reinterpret_cast<Int>(units) & both);
+    }
+#endif
+    return select(mask(row, column), units, Vec{});
+  }
+
   Philox philox_;
   Uint threshold_;
   uint64_t k_;
   bool active_;
 };
+
+// The product of a tile of packed rows with panels [panels of `columns`][panel_floats], times a
+// factor: rows of results [rows][columns].
+template <class T>
+void project(const float* packed, int64_t rows, const float* panels, int64_t panel_floats,
+             int64_t terms, int64_t columns, float factor, float* results, int64_t stride) {
+  for (int64_t column = 0; column < columns; column += kPanel) {
+    alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
+    multiply_tile<T>({packed, rows * kPanel, panels + column / kPanel * panel_floats, kPanel,
+                      steps_of<T>(terms)},
+                     rows, columns - column, tile, kPanel, false);
+    for (int64_t r = 0; r < rows; ++r) {
+      over_vectors(smaller(kPanel, columns - column), [&](int64_t j, auto part) {
+        part.store(results + r * stride + column + j, load(tile + r * kPanel + j) * factor);
+      });
+    }
+  }
+}
 
 }  // namespace lk::LK_ISA

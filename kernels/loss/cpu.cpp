@@ -105,16 +105,17 @@ void over_patch(const loss::Targets& targets, int64_t b, int64_t i, const Run& r
   }
 }
 
-template <class Part>
-Vec difference(const float* prediction, const float* stage, const Statistics& statistics,
+template <class T, class Part>
+Vec difference(const T* prediction, const float* stage, const Statistics& statistics,
                Part part) {
   return part.load(prediction) - (part.load(stage) - statistics.mean) * statistics.rstd;
 }
 
 // The sum of squared differences of one patch.
+template <class T>
 double patch_loss(const loss::PatchMseForward& call, int64_t p) {
   const int64_t s = call.targets.indices.count;
-  const float* prediction = call.prediction.row(p);
+  const T* prediction = call.prediction.row_of<T>(p);
   double sum = 0;
   over_patch(call.targets, p / s, p % s,
              [&](int64_t e, int64_t n, const float* stage, const Statistics& statistics) {
@@ -126,10 +127,11 @@ double patch_loss(const loss::PatchMseForward& call, int64_t p) {
   return sum;
 }
 
+template <class T>
 void patch_gradient(const loss::PatchMseBackward& call, int64_t p, float factor) {
   const int64_t s = call.targets.indices.count;
-  const float* prediction = call.prediction.row(p);
-  float* d_prediction = call.d_prediction.row(p);
+  const T* prediction = call.prediction.row_of<T>(p);
+  T* d_prediction = call.d_prediction.row_of<T>(p);
   over_patch(call.targets, p / s, p % s,
              [&](int64_t e, int64_t n, const float* stage, const Statistics& statistics) {
     over_vectors(n, [&](int64_t j, auto part) {
@@ -198,7 +200,10 @@ lk_status patch_mse_forward(const Context& context, const loss::PatchMseForward&
   LK_TRY(check_range("indices", call.targets.indices, call.targets.patches(), "patches"));
   const int64_t patches = call.prediction.rows;
   auto* sums = static_cast<double*>(context.workspace);
-  over_patches(*context.pool, patches, [&](int64_t p) { sums[p] = patch_loss(call, p); });
+  with_elements(call.dtype(), [&](auto element) {
+    over_patches(*context.pool, patches,
+                 [&](int64_t p) { sums[p] = patch_loss<decltype(element)>(call, p); });
+  });
   double total = 0;
   for (int64_t p = 0; p < patches; ++p) total += sums[p];
   const double elements = static_cast<double>(patches * call.prediction.columns);
@@ -210,8 +215,10 @@ lk_status patch_mse_backward(const Context& context, const loss::PatchMseBackwar
   LK_TRY(check_range("indices", call.targets.indices, call.targets.patches(), "patches"));
   const double elements = static_cast<double>(call.prediction.rows * call.prediction.columns);
   const float factor = static_cast<float>(call.d_loss * 2.0 / elements);
-  over_patches(*context.pool, call.prediction.rows,
-               [&](int64_t p) { patch_gradient(call, p, factor); });
+  with_elements(call.dtype(), [&](auto element) {
+    over_patches(*context.pool, call.prediction.rows,
+                 [&](int64_t p) { patch_gradient<decltype(element)>(call, p, factor); });
+  });
   return LK_OK;
 }
 

@@ -26,19 +26,46 @@ void over_pixel_rows(const Patches& patches, int64_t image, int64_t patch, const
 
 int64_t patches_of(const Forward& call) { return call.patches.batch() * call.patches.count; }
 
+// What a unit is made of: one f32 number or two bf16 ones.
+template <int Depth>
+struct Unit {
+  typedef float Number;
+};
+template <>
+struct Unit<2> {
+  typedef Bf16 Number;
+};
+
+// Unit s of row r of a scalar operand.
+float* unit_at(float* tile, int64_t rows, int64_t r, int64_t s) {
+  return tile + (s / kPanel * rows + r) * kPanel + s % kPanel;
+}
+
 // A tile of `rows` patches from the `first`-th of the batch on, as a scalar operand.
+template <class T>
 void pack_patches(const Patches& patches, int64_t first, int64_t rows, float* tile) {
+  using Number = typename Unit<kDepth<T>>::Number;
+  const int64_t last = patches.pixels() / kDepth<T>;
   for (int64_t r = 0; r < rows; ++r) {
+    // Of a pair, pixels may fill the first number only.
+    if (patches.pixels() % kDepth<T> != 0) *unit_at(tile, rows, r, last) = 0;
     const int64_t image = (first + r) / patches.count, patch = (first + r) % patches.count;
     over_pixel_rows(patches, image, patch, [&](int64_t k, const float* pixels, int64_t n) {
-      for (int64_t i = 0; i < n; ++i, ++k) {
-        tile[k / kPanel * rows * kPanel + r * kPanel + k % kPanel] = pixels[i];
-      }
+      over_vectors(n, [&](int64_t j, auto part) {
+        Number numbers[kLanes];
+        store(numbers, part.load(pixels + j));
+        for (int64_t i = 0; i < smaller(kLanes, n - j); ++i) {
+          const int64_t at = k + j + i;
+          auto* unit = reinterpret_cast<char*>(unit_at(tile, rows, r, at / kDepth<T>));
+          __builtin_memcpy(unit + at % kDepth<T> * sizeof(Number), &numbers[i], sizeof(Number));
+        }
+      });
     });
   }
 }
 
 // Bias and position on a tile, and its only store to y.
+template <class T>
 void finish_patches(const Forward& call, const float* tile, int64_t first, int64_t rows,
                     int64_t column) {
   const int64_t columns = smaller(kPanel, call.w.n - column);
@@ -50,14 +77,15 @@ void finish_patches(const Forward& call, const float* tile, int64_t first, int64
       Vec z = load(tile + j);
       if (call.bias) z += part.load(call.bias.data + at);
       if (call.position) z += part.load(call.position.row(token) + at);
-      part.store(call.y.row(image, token) + at, z);
+      part.store(call.y.row_of<T>(image, token) + at, z);
     });
   }
 }
 
+template <class T>
 void write_class_tokens(const Forward& call) {
   for (int64_t image = 0; image < call.y.sizes[0]; ++image) {
-    float* y = call.y.row(image, 0);
+    T* y = call.y.row_of<T>(image, 0);
     over_vectors(call.w.n, [&](int64_t j, auto part) {
       Vec value = part.load(call.class_token.data + j);
       if (call.position) value += part.load(call.position.row(0) + j);
@@ -66,19 +94,46 @@ void write_class_tokens(const Forward& call) {
   }
 }
 
+template <class T>
+ProductPlan forward_plan(const Context& context, const Forward& call, void* workspace) {
+  return {context, patches_of(call), row_units<T>(call.w.k), Panels::forward<T>(call.w), workspace};
+}
+
+template <class T>
+void forward(const Context& context, const Forward& call) {
+  const int64_t k = call.w.k;
+  ProductPlan plan = forward_plan<T>(context, call, context.workspace);
+  over_forward_panels<T>(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
+    over_tiles(
+        context, plan.meeting(panels), plan.packed_rows,
+        [&](int64_t row, int64_t rows, float* tile, bool) {
+          pack_patches<T>(call.patches, row, rows, tile);
+        },
+        [&](int64_t row, int64_t rows, int64_t panel, const float* patches) {
+          alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
+          const int64_t column = (panels.first + panel) * kPanel;
+          multiply_tile<T>({patches, rows * kPanel, packed + panel * panel_units<T>(k), kPanel,
+                            steps_of<T>(k)},
+                           rows, call.w.n - column, tile, kPanel, false);
+          finish_patches<T>(call, tile, row, rows, column);
+        });
+  });
+  if (call.class_token) write_class_tokens<T>(call);
+}
+
 // One image's part of d_weight and d_bias.
-linear::Backward image_gradient(const Backward& call, int64_t image, float* rows) {
+linear::Backward image_gradient(const Backward& call, int64_t image, void* rows) {
   linear::Backward gradient;
   const int64_t width = call.dy.sizes[2], pixels = call.patches.pixels();
   gradient.w.n = width;
   gradient.w.k = pixels;
+  gradient.dy = {nullptr, call.patches.count, width, call.dy.strides[1], call.dtype()};
   if (rows != nullptr) {
-    gradient.dy.data = call.dy.row(image, call.leading_tokens());
+    with_elements(call.dtype(), [&](auto element) {
+      gradient.dy.data = call.dy.row_of<decltype(element)>(image, call.leading_tokens());
+    });
   }
-  gradient.dy.rows = call.patches.count;
-  gradient.dy.columns = width;
-  gradient.dy.stride = call.dy.strides[1];
-  gradient.x = {rows, call.patches.count, pixels, pixels};
+  gradient.x = {rows, call.patches.count, pixels, pixels, call.dtype()};
   gradient.d_weight = call.d_weight;
   gradient.d_bias = call.d_bias;
   gradient.add_to_parameters = call.add_to_parameters || image > 0;
@@ -89,62 +144,75 @@ struct BackwardPlan {
   float *rows, *gradient;
   size_t bytes;
 
+  // Enough for any dtype of dy.
   BackwardPlan(const Context& context, const Backward& call, void* workspace) {
     Scratch scratch(workspace);
     rows = scratch.floats(call.patches.count * call.patches.pixels());
-    const size_t needed = parameter_gradient_workspace(context, image_gradient(call, 0, nullptr));
-    gradient = scratch.floats(divide_up(static_cast<int64_t>(needed), 4));
-    bytes = scratch.used();
+    gradient = scratch.floats(0);
+    const linear::Backward image = image_gradient(call, 0, nullptr);
+    bytes = scratch.used() +
+            static_cast<size_t>(larger(
+                static_cast<int64_t>(parameter_gradient_workspace<float>(context, image)),
+                static_cast<int64_t>(parameter_gradient_workspace<Bf16>(context, image))));
   }
 };
 
-void copy_patches(const Context& context, const Patches& patches, int64_t image, float* rows) {
+// An image's patches as rows of the activations' type.
+template <class T>
+void copy_patches(const Context& context, const Patches& patches, int64_t image, T* rows) {
   const int64_t pixels = patches.pixels();
   context.pool->run(patches.count, [&](int64_t patch, int) {
     over_pixel_rows(patches, image, patch, [&](int64_t k, const float* from, int64_t n) {
-      __builtin_memcpy(rows + patch * pixels + k, from, static_cast<size_t>(n) * 4);
+      T* to = rows + patch * pixels + k;
+      over_vectors(n, [&](int64_t j, auto part) { part.store(to + j, part.load(from + j)); });
     });
   });
 }
 
 // out[first, first + n) (+)= the batch's sum of dy at a token.
+template <class T>
 void sum_over_batch(const Backward& call, int64_t token, int64_t first, int64_t n, float* out) {
   over_vectors(n, [&](int64_t j, auto part) {
     Vec sum = call.add_to_parameters ? part.load(out + j) : Vec{};
     for (int64_t b = 0; b < call.dy.sizes[0]; ++b) {
-      sum += part.load(call.dy.row(b, token) + first + j);
+      sum += part.load(call.dy.row_of<T>(b, token) + first + j);
     }
     part.store(out + j, sum);
   });
 }
 
+template <class T>
+void backward(const Context& context, const Backward& call) {
+  if (call.d_weight || call.d_bias) {
+    const BackwardPlan plan(context, call, context.workspace);
+    for (int64_t image = 0; image < call.patches.batch(); ++image) {
+      copy_patches(context, call.patches, image, reinterpret_cast<T*>(plan.rows));
+      parameter_gradient<T>(context, image_gradient(call, image, plan.rows), plan.gradient);
+    }
+  }
+  const int64_t width = call.dy.sizes[2];
+  if (call.d_position) {
+    over_rows(*context.pool, call.dy.sizes[1], width, [&](int64_t token, int64_t first, int64_t n) {
+      sum_over_batch<T>(call, token, first, n, call.d_position.row(token) + first);
+    });
+  }
+  if (call.d_class_token) sum_over_batch<T>(call, 0, 0, width, call.d_class_token.data);
+}
+
 }  // namespace
 
 size_t patch_embed_forward_workspace(const Context& context, const Forward& call) {
-  return ProductPlan(context, patches_of(call), call.w, nullptr).bytes;
+  size_t bytes = 0;
+  with_elements(call.dtype(), [&](auto element) {
+    bytes = forward_plan<decltype(element)>(context, call, nullptr).bytes;
+  });
+  return bytes;
 }
 
 lk_status patch_embed_forward(const Context& context, const Forward& call) {
-  const int64_t k = call.w.k;
-  const Size sizes[] = {{"m", patches_of(call)}, {"n", call.w.n}, {"k", k}};
+  const Size sizes[] = {{"m", patches_of(call)}, {"n", call.w.n}, {"k", call.w.k}};
   describe_sizes(sizes, 3);
-  ProductPlan plan(context, patches_of(call), call.w, context.workspace);
-  over_panels(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
-    plan.tiles.cut.columns = panels.last - panels.first;
-    over_tiles(
-        context, plan.tiles, plan.packed_rows,
-        [&](int64_t row, int64_t rows, float* tile) {
-          pack_patches(call.patches, row, rows, tile);
-        },
-        [&](int64_t row, int64_t rows, int64_t panel, const float* patches) {
-          alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
-          const int64_t column = (panels.first + panel) * kPanel;
-          multiply_tile({patches, rows * kPanel, packed + panel * k * kPanel, kPanel, k}, rows,
-                        call.w.n - column, tile, kPanel, false);
-          finish_patches(call, tile, row, rows, column);
-        });
-  });
-  if (call.class_token) write_class_tokens(call);
+  with_elements(call.dtype(), [&](auto element) { forward<decltype(element)>(context, call); });
   return LK_OK;
 }
 
@@ -153,20 +221,7 @@ size_t patch_embed_backward_workspace(const Context& context, const Backward& ca
 }
 
 lk_status patch_embed_backward(const Context& context, const Backward& call) {
-  if (call.d_weight || call.d_bias) {
-    const BackwardPlan plan(context, call, context.workspace);
-    for (int64_t image = 0; image < call.patches.batch(); ++image) {
-      copy_patches(context, call.patches, image, plan.rows);
-      parameter_gradient(context, image_gradient(call, image, plan.rows), plan.gradient);
-    }
-  }
-  const int64_t width = call.dy.sizes[2];
-  if (call.d_position) {
-    over_rows(*context.pool, call.dy.sizes[1], width, [&](int64_t token, int64_t first, int64_t n) {
-      sum_over_batch(call, token, first, n, call.d_position.row(token) + first);
-    });
-  }
-  if (call.d_class_token) sum_over_batch(call, 0, 0, width, call.d_class_token.data);
+  with_elements(call.dtype(), [&](auto element) { backward<decltype(element)>(context, call); });
   return LK_OK;
 }
 

@@ -15,7 +15,8 @@ constexpr int kBlock = 8;
 constexpr int64_t kColumns = kBlock * kLanes;
 
 // y = the mean of `tokens` rows of kColumns elements.
-void mean_of_block(const float* x, int64_t stride, int64_t tokens, float* y) {
+template <class T>
+void mean_of_block(const T* x, int64_t stride, int64_t tokens, float* y) {
   Vec sums[kBlock] = {};
   for (int64_t t = 0; t < tokens; ++t, x += stride) {
     for (int u = 0; u < kBlock; ++u) sums[u] += load(x + u * kLanes);
@@ -24,7 +25,8 @@ void mean_of_block(const float* x, int64_t stride, int64_t tokens, float* y) {
 }
 
 // The same for fewer columns.
-void mean_of_columns(const float* x, int64_t stride, int64_t tokens, int64_t columns, float* y) {
+template <class T>
+void mean_of_columns(const T* x, int64_t stride, int64_t tokens, int64_t columns, float* y) {
   over_vectors(columns, [&](int64_t j, auto part) {
     Vec sum{};
     for (int64_t t = 0; t < tokens; ++t) sum += part.load(x + t * stride + j);
@@ -38,15 +40,18 @@ lk_status mean_pool_forward(const Context& context, const pool::Forward& call) {
   const View& x = call.x;
   const int64_t tokens = x.sizes[1] - call.first_token;
   const int64_t blocks = divide_up(call.y.columns, kColumns);
-  context.pool->run(call.y.rows * blocks, [&](int64_t task, int) {
-    const int64_t b = task / blocks, j = task % blocks * kColumns;
-    const float* first = x.row(b, call.first_token) + j;
-    float* y = call.y.row(b) + j;
-    if (j + kColumns <= call.y.columns) {
-      mean_of_block(first, x.strides[1], tokens, y);
-    } else {
-      mean_of_columns(first, x.strides[1], tokens, call.y.columns - j, y);
-    }
+  with_elements(call.dtype(), [&](auto element) {
+    using T = decltype(element);
+    context.pool->run(call.y.rows * blocks, [&](int64_t task, int) {
+      const int64_t b = task / blocks, j = task % blocks * kColumns;
+      const T* first = x.row_of<T>(b, call.first_token) + j;
+      float* y = call.y.row(b) + j;
+      if (j + kColumns <= call.y.columns) {
+        mean_of_block(first, x.strides[1], tokens, y);
+      } else {
+        mean_of_columns(first, x.strides[1], tokens, call.y.columns - j, y);
+      }
+    });
   });
   return LK_OK;
 }
@@ -55,14 +60,17 @@ lk_status mean_pool_backward(const Context& context, const pool::Backward& call)
   const View& d_x = call.d_x;
   const int64_t tokens = d_x.sizes[1];
   const float count = static_cast<float>(tokens - call.first_token);
-  over_rows(*context.pool, call.dy.rows * tokens, call.dy.columns,
-            [&](int64_t i, int64_t first, int64_t n) {
-    const int64_t b = i / tokens, t = i % tokens;
-    const float* dy = call.dy.row(b) + first;
-    float* out = d_x.row(b, t) + first;
-    const bool left_out = t < call.first_token;
-    over_vectors(n, [&](int64_t j, auto part) {
-      part.store(out + j, left_out ? Vec{} : part.load(dy + j) / count);
+  with_elements(call.dtype(), [&](auto element) {
+    using T = decltype(element);
+    over_rows(*context.pool, call.dy.rows * tokens, call.dy.columns,
+              [&](int64_t i, int64_t first, int64_t n) {
+      const int64_t b = i / tokens, t = i % tokens;
+      const float* dy = call.dy.row(b) + first;
+      T* out = d_x.row_of<T>(b, t) + first;
+      const bool left_out = t < call.first_token;
+      over_vectors(n, [&](int64_t j, auto part) {
+        part.store(out + j, left_out ? Vec{} : part.load(dy + j) / count);
+      });
     });
   });
   return LK_OK;

@@ -107,7 +107,7 @@ LK_API const char* lk_describe(void);
 typedef struct lk_device_info {
   char name[64];         /* as opened: "cpu" */
   char processor[128];   /* what the processor calls itself */
-  char isa[32];          /* instruction set of the kernels: "avx512", "avx2", "generic" */
+  char isa[32];          /* instruction set of the kernels: "avx512_bf16", "avx512", ... */
   char supported[64];    /* instruction sets this processor could run, space separated */
   int32_t threads;       /* worker threads, the calling one included */
   int32_t dtypes;        /* of activations that it computes: bits 1 << lk_dtype, f32 always */
@@ -116,9 +116,9 @@ typedef struct lk_device_info {
 
 /* Opens a device. name: "cpu", or "cuda:N" for CUDA device N, whose kernels are in liblorikeet_cuda.so
  * beside this library (the environment's LORIKEET_CUDA_LIBRARY may name another file); LK_UNSUPPORTED
- * says why there is none, LK_BAD_ARGUMENT that N is beyond the last. threads: worker threads of the CPU, 0 for one a processor (1024 at most).
- * The environment's LORIKEET_ISA (generic, avx2, avx512) asks for a lower instruction set than
- * the processor's best; one it lacks is an error. */
+ * says why there is none, LK_BAD_ARGUMENT that N is beyond the last. threads: worker threads of the
+ * CPU, 0 for one a processor (1024 at most). LORIKEET_ISA in the environment (generic, avx2, avx512,
+ * avx512_bf16) asks for a lower instruction set than the best; one that is missing is an error. */
 LK_API lk_status lk_device_open(const char* name, int32_t threads, lk_device** device);
 /* Ends the device's threads. Blocks still allocated, the host's too, are LK_BAD_ARGUMENT and
  * the device stays open: free them first. NULL is allowed. */

@@ -19,6 +19,7 @@ namespace generic { extern const Operations operations; }
 #if defined(__x86_64__)
 namespace avx2 { extern const Operations operations; }
 namespace avx512 { extern const Operations operations; }
+namespace avx512_bf16 { extern const Operations operations; }
 #endif
 
 namespace {
@@ -34,10 +35,13 @@ struct Choice {
 const Choice* choices(int& count) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
+  static const bool avx512 =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("fma");
   static const Choice list[] = {
-      {&avx512::operations, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                __builtin_cpu_supports("avx512dq") &&
-                                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")},
+      {&avx512_bf16::operations, avx512 && __builtin_cpu_supports("avx512bf16")},
+      {&avx512::operations, avx512},
       {&avx2::operations, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
       {&generic::operations, true},
   };

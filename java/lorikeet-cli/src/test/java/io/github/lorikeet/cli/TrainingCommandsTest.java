@@ -298,8 +298,8 @@ class TrainingCommandsTest {
     failed(train("--device", "cuda:1000"), "device_open: ");
     isWrong(train("--dtype", "f64"), "--dtype f64: expected f32, bf16 or f16");
     isWrong(
-        train("--dtype", "bf16"),
-        "--dtype bf16: device cpu computes f32, CUDA devices f32, bf16 and f16");
+        train("--dtype", "f16"),
+        "--dtype f16: device cpu computes f32, bf16, CUDA devices f32, bf16 and f16");
   }
 
   @Test

@@ -15,7 +15,7 @@ import java.util.Set;
  *
  * @param name as opened: {@code cpu}
  * @param processor what the processor calls itself
- * @param isa instruction set of the kernels in use: {@code avx512}, {@code avx2}, {@code generic}
+ * @param isa instruction set of the kernels in use, such as {@code avx512_bf16} or {@code avx2}
  * @param supported instruction sets this processor could run, best first
  * @param threads worker threads, the calling one included
  * @param dtypes types of activations that it computes, {@link DType#F32} always

@@ -56,13 +56,13 @@ class ElementwiseTest extends KernelsTestCase {
 
   @Test
   void leavesTheTypeOfActivationsToTheDevice() {
-    Tensor brain = empty(DType.BF16, 3);
+    Tensor half = empty(DType.F16, 3);
     assertThatExceptionOfType(LorikeetException.class)
-        .isThrownBy(() -> kernels.geluForward(brain, brain))
-        .withMessageEndingWith("gelu_forward: device cpu does not compute bf16")
+        .isThrownBy(() -> kernels.geluForward(half, half))
+        .withMessageEndingWith("gelu_forward: device cpu does not compute f16")
         .matches(e -> e.status() == Status.UNSUPPORTED);
     assertRefused(
-        () -> kernels.add(brain, vector(1, 2, 3), brain), "add: b: f32, expected bf16 as a is");
+        () -> kernels.add(half, vector(1, 2, 3), half), "add: b: f32, expected f16 as a is");
   }
 
   // x Φ(x) and Φ(x) + x φ(x) at -1, 0, 1, from tables of the normal distribution.

@@ -12,13 +12,13 @@ import org.junit.jupiter.api.Test;
 class WeightTest extends KernelsTestCase {
   @Test
   void isOfTheTypeOfItsTensor() {
-    Tensor rows = empty(DType.BF16, 2, 3);
+    Tensor rows = empty(DType.F16, 2, 3);
     assertThat(plain(output(2, 3)).type()).isEqualTo(DType.F32);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> plain(rows))
-        .withMessage("w: bf16 [2, 3], expected the rows of weight f32 [2, 3]");
-    Weight weight = new Weight(Weight.Format.PACKED, DType.BF16, 2, 3);
-    String words = "does not compute bf16";
+        .withMessage("w: f16 [2, 3], expected the rows of weight f32 [2, 3]");
+    Weight weight = new Weight(Weight.Format.PACKED, DType.F16, 2, 3);
+    String words = "does not compute f16";
     assertThatExceptionOfType(LorikeetException.class)
         .isThrownBy(() -> kernels.weightPrepare(rows, null, weight))
         .withMessageContaining(words);

@@ -48,7 +48,7 @@ public final class Probe implements AutoCloseable {
     }
   }
 
-  /** Operations a second of all threads on this type, 0 where there are no instructions for it. */
+  /** Operations a second of all threads on this type, 0 for one that is not probed. */
   double arithmetic(DType type) {
     return ask(type.toString());
   }
