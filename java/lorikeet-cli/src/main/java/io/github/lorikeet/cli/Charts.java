@@ -4,15 +4,49 @@ package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.report.Chart;
 import io.github.lorikeet.cli.report.Color;
+import io.github.lorikeet.vision.metrics.Calibration;
 import io.github.lorikeet.vision.metrics.RocCurve;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.Scores;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 
 /** Lines of a report's charts. */
 final class Charts {
+  private static final Color[] LABEL_COLORS = {
+    Color.BLUE, Color.ORANGE, Color.GREEN, Color.VIOLET, Color.GREY
+  };
+
   private Charts() {}
+
+  /** A label's colour, the same in every chart. */
+  static Color labelColor(int label) {
+    return LABEL_COLORS[label % LABEL_COLORS.length];
+  }
+
+  /**
+   * Predicted against observed shares; a model that is right about its doubts is on the diagonal.
+   */
+  static Chart reliability(List<String> labelNames, List<Calibration> labels) {
+    List<Chart.Line> lines = new ArrayList<>();
+    for (int label = 0; label < labels.size(); label++) {
+      List<Calibration.Bin> bins =
+          labels.get(label).bins().stream().filter(bin -> bin.count() > 0).toList();
+      lines.add(
+          new Chart.Line(
+              labelNames.get(label),
+              labelColor(label),
+              bins.stream().mapToDouble(Calibration.Bin::predicted).toArray(),
+              bins.stream().mapToDouble(Calibration.Bin::observed).toArray()));
+    }
+    return new Chart(
+        "Calibration on the test list",
+        new Chart.Axis("predicted probability", 0, 1),
+        new Chart.Axis("share with the label", 0, 1),
+        lines,
+        true);
+  }
 
   /** A value an epoch; epochs without one leave gaps closed. */
   static Chart.Line epochs(

@@ -45,11 +45,12 @@ final class DemoReport {
         "Fine-tuning on chest radiographs",
         summary(outcomes, test.size()),
         outcomes.stream().map(DemoReport::result).toList(),
+        List.of(),
         charts,
         "Images of the test list, with the probability of pneumonia after training on "
             + first
             + ", seed 0.",
-        Examples.of(test, labelNames, image -> predictions(shown, image)),
+        Examples.of(test, labelNames, image -> predictions(shown, image), Examples::plain),
         memory,
         List.of(
             new Report.Fact("lorikeet", Version.number()),

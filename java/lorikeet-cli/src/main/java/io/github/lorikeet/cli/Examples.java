@@ -17,15 +17,24 @@ final class Examples {
   private static final int COUNT = 6;
 
   /** Pixels a side of the pictures shown. */
-  private static final int SIZE = 160;
+  private static final int SIZE = 224;
 
   private Examples() {}
 
+  /** What is seen of an image: pictures that belong together. */
+  interface Pictures {
+    List<Report.Picture> of(Path image);
+  }
+
   /**
    * @param predictions of an image by its place in the list
+   * @param pictures what is shown of it
    */
   static List<Report.Example> of(
-      ImageList list, List<String> labelNames, IntFunction<List<Report.Prediction>> predictions) {
+      ImageList list,
+      List<String> labelNames,
+      IntFunction<List<Report.Prediction>> predictions,
+      Pictures pictures) {
     List<Report.Example> examples = new ArrayList<>();
     int count = Math.min(COUNT, list.size());
     for (int i = 0; i < count; i++) {
@@ -34,15 +43,16 @@ final class Examples {
           new Report.Example(
               Path.of(list.name(index)).getFileName().toString(),
               truth(list, index, labelNames),
-              List.of(picture(list.path(index))),
+              pictures.of(list.path(index)),
               predictions.apply(index)));
     }
     return examples;
   }
 
-  private static Report.Picture picture(Path file) {
+  /** The image alone. */
+  static List<Report.Picture> plain(Path file) {
     Image image = Preprocess.mrm(SIZE).centered(ImageDecoder.read(file).gray());
-    return new Report.Picture("", image.width(), image.height(), image.pixels());
+    return List.of(new Report.Picture("", image.width(), image.height(), image.pixels()));
   }
 
   private static String truth(ImageList list, int index, List<String> names) {

@@ -7,7 +7,8 @@ import io.github.lorikeet.cli.report.Chart;
 import io.github.lorikeet.cli.report.Color;
 import io.github.lorikeet.cli.report.Report;
 import io.github.lorikeet.core.autograd.MemoryPlan;
-import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.data.ImageList;
+import io.github.lorikeet.vision.metrics.Auroc;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.Scores;
 import java.util.ArrayList;
@@ -16,16 +17,22 @@ import java.util.Map;
 
 /** The report of one training run. */
 final class RunReport {
-  private static final Color[] LABEL_COLORS = {
-    Color.BLUE, Color.ORANGE, Color.GREEN, Color.VIOLET, Color.GREY
-  };
-
   private RunReport() {}
 
+  /** Of a run without a test list. */
+  static Report of(TrainingFolder.Task task, TrainingRun.Result run) {
+    return of(task, run, null, null);
+  }
+
   /**
-   * @param testImages null when there was no test list
+   * @param testImages what the run's scores are of
+   * @param pictures what is shown of a few of them
    */
-  static Report of(TrainingFolder.Task task, TrainingRun.Result run, ImageLoader testImages) {
+  static Report of(
+      TrainingFolder.Task task,
+      TrainingRun.Result run,
+      ImageList testImages,
+      Examples.Pictures pictures) {
     List<String> labelNames = task.labelNames();
     Color color = Methods.color(task.mode());
     List<Chart> charts = new ArrayList<>();
@@ -49,6 +56,7 @@ final class RunReport {
     List<Double> aurocs = test == null ? List.of() : List.of(test.auroc().mean());
     if (test != null) {
       charts.add(Chart.roc("ROC on the test list", rocs(test, labelNames)));
+      charts.add(Charts.reliability(labelNames, Measures.of(test).calibration()));
     }
     return new Report(
         task.title(),
@@ -63,12 +71,13 @@ final class RunReport {
                 aurocs,
                 run.seconds(),
                 run.measuredBytes())),
+        test == null ? List.of() : List.of(labels(Measures.of(test), labelNames)),
         charts,
-        "Images of the test list, with the predicted probability of each label.",
+        "Images of the test list, with the predicted probability of each label. " + Overlays.NOTE,
         test == null
             ? List.of()
             : Examples.of(
-                testImages.list(), labelNames, image -> predictions(test, image, labelNames)),
+                testImages, labelNames, image -> predictions(test, image, labelNames), pictures),
         List.of(memory(task.method(), run)),
         facts(task.config()));
   }
@@ -90,11 +99,30 @@ final class RunReport {
             : "; " + Format.decimals(aurocs.getFirst(), 3) + " on the test list.");
   }
 
+  private static Report.Table labels(Measures measures, List<String> names) {
+    List<List<String>> rows = new ArrayList<>();
+    for (int label = 0; label < names.size(); label++) {
+      Auroc.Interval interval = measures.intervals().perLabel().get(label);
+      rows.add(
+          List.of(
+              names.get(label),
+              Format.count(measures.positives(label)),
+              Format.decimals(measures.auroc().perLabel().get(label), 3),
+              Format.decimals(interval.low(), 3),
+              Format.decimals(interval.high(), 3),
+              Format.decimals(measures.calibration().get(label).expectedError(), 3)));
+    }
+    return new Report.Table(
+        "Labels",
+        List.of("label", "images with it", "AUROC", "95 % from", "to", "calibration error"),
+        rows);
+  }
+
   private static List<Chart.Line> rocs(Scores test, List<String> labelNames) {
     List<Chart.Line> lines = new ArrayList<>();
     for (int label = 0; label < labelNames.size(); label++) {
       if (Double.isFinite(test.auroc().perLabel().get(label))) {
-        Color color = LABEL_COLORS[label % LABEL_COLORS.length];
+        Color color = Charts.labelColor(label);
         lines.add(Charts.roc(labelNames.get(label), color, test, label));
       }
     }
@@ -104,7 +132,7 @@ final class RunReport {
   private static List<Report.Prediction> predictions(Scores test, int image, List<String> names) {
     List<Report.Prediction> predictions = new ArrayList<>();
     for (int label = 0; label < names.size(); label++) {
-      Color color = LABEL_COLORS[label % LABEL_COLORS.length];
+      Color color = Charts.labelColor(label);
       predictions.add(
           new Report.Prediction(names.get(label), color, test.probability(image, label)));
     }

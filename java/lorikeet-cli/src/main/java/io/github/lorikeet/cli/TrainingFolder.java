@@ -8,6 +8,7 @@ import io.github.lorikeet.cli.output.OutputFolder;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.cli.report.HtmlReport;
 import io.github.lorikeet.core.Device;
+import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.model.Adapters;
 import io.github.lorikeet.vision.model.VisionTransformer;
@@ -22,6 +23,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -35,7 +37,7 @@ import java.util.function.BooleanSupplier;
  */
 final class TrainingFolder {
   static final String CONFIG = "config.json";
-  private static final String RESULT = "result.json";
+  static final String RESULT = "result.json";
   private static final String STATE = "state.safetensors";
 
   /**
@@ -117,6 +119,7 @@ final class TrainingFolder {
       BooleanSupplier stop)
       throws InterruptedException {
     OutputFolder folder = OutputFolder.create(path);
+    AtomicReference<VisionTransformer> best = new AtomicReference<>();
     try (RunLog log =
         new RunLog(folder, task, images.training.list().size(), () -> save(folder, model))) {
       TrainingRun.Result result =
@@ -128,8 +131,14 @@ final class TrainingFolder {
                   })
               .listener(log)
               .keepState(path.resolve(STATE))
-              .run(device, model, images.training, images.validation, images.test, () -> {});
-      finish(folder, model, images, result, progress);
+              .run(
+                  device,
+                  model,
+                  images.training,
+                  images.validation,
+                  images.test,
+                  () -> best.set(model.frozen()));
+      finish(folder, device, best.get(), images, result, progress);
       return result;
     }
   }
@@ -144,7 +153,8 @@ final class TrainingFolder {
 
   private void finish(
       OutputFolder folder,
-      VisionTransformer model,
+      Device device,
+      VisionTransformer best,
       Images images,
       TrainingRun.Result result,
       Progress progress) {
@@ -162,12 +172,15 @@ final class TrainingFolder {
       progress.say("stopped before the first look at the validation list: nothing to keep");
       return;
     }
-    if (result.test() != null) {
-      folder.write(
-          "predictions.csv",
-          Predictions.csv(images.test.list(), result.test(), task.labelNames, false));
+    if (result.test() == null) {
+      folder.write("report.html", HtmlReport.of(RunReport.of(task, result)));
+    } else {
+      ImageList list = images.test.list();
+      folder.write("predictions.csv", Predictions.csv(list, result.test(), task.labelNames, false));
+      try (Overlays overlays = new Overlays(device, best, images.test.preprocess())) {
+        folder.write("report.html", HtmlReport.of(RunReport.of(task, result, list, overlays)));
+      }
     }
-    folder.write("report.html", HtmlReport.of(RunReport.of(task, result, images.test)));
     say(result, progress);
     if (!stopped) {
       folder.write(RESULT, Json.pretty(describe(result)));

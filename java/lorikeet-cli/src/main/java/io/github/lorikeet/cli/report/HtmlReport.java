@@ -41,6 +41,7 @@ public final class HtmlReport {
   private String page() {
     open(out, report.title());
     report.summary().forEach(sentence -> out.element("p", sentence, "class", "summary"));
+    report.tables().forEach(this::table);
     results();
     charts();
     examples();
@@ -80,6 +81,23 @@ public final class HtmlReport {
 
   private static void section(Markup out, String title) {
     out.open("section").element("h2", title);
+  }
+
+  private void table(Report.Table table) {
+    section(table.title());
+    out.open("div", "class", "scroll").open("table").open("thead");
+    row("th", table.header());
+    out.close().open("tbody");
+    table.rows().forEach(cells -> row("td", cells));
+    out.close().close().close().close();
+  }
+
+  private void row(String element, List<String> cells) {
+    out.open("tr");
+    for (int i = 0; i < cells.size(); i++) {
+      out.element(element, cells.get(i), "class", i == 0 ? "text" : "number");
+    }
+    out.close();
   }
 
   private void results() {

@@ -15,11 +15,22 @@ import javax.imageio.stream.MemoryCacheImageOutputStream;
 final class PngData {
   private PngData() {}
 
-  /** A grey picture as a PNG within a URL. */
+  /** A picture as a PNG within a URL. */
   static String url(Report.Picture picture) {
     BufferedImage image =
-        new BufferedImage(picture.width(), picture.height(), BufferedImage.TYPE_BYTE_GRAY);
-    image.getRaster().setDataElements(0, 0, picture.width(), picture.height(), picture.pixels());
+        new BufferedImage(
+            picture.width(),
+            picture.height(),
+            picture.isColor() ? BufferedImage.TYPE_INT_RGB : BufferedImage.TYPE_BYTE_GRAY);
+    if (picture.isColor()) {
+      int[] samples = new int[picture.pixels().length];
+      for (int i = 0; i < samples.length; i++) {
+        samples[i] = picture.pixels()[i] & 0xFF;
+      }
+      image.getRaster().setPixels(0, 0, picture.width(), picture.height(), samples);
+    } else {
+      image.getRaster().setDataElements(0, 0, picture.width(), picture.height(), picture.pixels());
+    }
     ByteArrayOutputStream png = new ByteArrayOutputStream();
     // Not through ImageIO's own stream, which makes a temporary file.
     try (MemoryCacheImageOutputStream stream = new MemoryCacheImageOutputStream(png)) {

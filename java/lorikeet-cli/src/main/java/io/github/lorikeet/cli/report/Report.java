@@ -11,6 +11,7 @@ import java.util.List;
  * @param title such as "LoRA on chest radiographs"
  * @param summary sentences that say what was found, in the order of their weight
  * @param results a row a method, rows of one group beside each other
+ * @param tables of text
  * @param charts curves
  * @param exampleNote what the bars beside the examples are: "Predicted probability of pneumonia."
  * @param examples images with what was predicted
@@ -21,6 +22,7 @@ public record Report(
     String title,
     List<String> summary,
     List<Result> results,
+    List<Table> tables,
     List<Chart> charts,
     String exampleNote,
     List<Example> examples,
@@ -30,6 +32,7 @@ public record Report(
   public Report {
     summary = List.copyOf(summary);
     results = List.copyOf(results);
+    tables = List.copyOf(tables);
     charts = List.copyOf(charts);
     examples = List.copyOf(examples);
     memory = List.copyOf(memory);
@@ -75,6 +78,14 @@ public record Report(
     }
   }
 
+  /** A table of text: the first column flush left, the others flush right. */
+  public record Table(String title, List<String> header, List<List<String>> rows) {
+    public Table {
+      header = List.copyOf(header);
+      rows = rows.stream().map(List::copyOf).toList();
+    }
+  }
+
   /**
    * An image, or several that belong together, with predictions.
    *
@@ -90,17 +101,22 @@ public record Report(
   }
 
   /**
-   * A grey image.
+   * A grey image, or one in colour.
    *
    * @param caption "masked", or "" where there is nothing to say
-   * @param pixels row by row, a byte each, 255 is white
+   * @param pixels row by row, a byte each, 255 is white; or red, green and blue of each
    */
   public record Picture(String caption, int width, int height, byte[] pixels) {
     public Picture {
-      if (width < 1 || height < 1 || pixels.length != (long) width * height) {
+      long count = (long) width * height;
+      if (width < 1 || height < 1 || pixels.length != count && pixels.length != 3 * count) {
         throw new IllegalArgumentException(
             "picture: " + width + " x " + height + " pixels, but " + pixels.length + " bytes");
       }
+    }
+
+    boolean isColor() {
+      return pixels.length > width * height;
     }
   }
 

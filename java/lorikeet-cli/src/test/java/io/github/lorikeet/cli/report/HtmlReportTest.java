@@ -46,19 +46,25 @@ class HtmlReportTest {
   }
 
   private static Report empty(String title) {
-    return new Report(title, List.of(), List.of(), List.of(), "", List.of(), List.of(), List.of());
+    return new Report(
+        title, List.of(), List.of(), List.of(), List.of(), "", List.of(), List.of(), List.of());
   }
 
   @Test
   void showsEveryPartWithItsValues() throws Exception {
     Document page = parse(HtmlReport.of(MadeUpReport.of(List.of(PICTURE, PICTURE))));
     assertThat(elements(page, "h2").stream().map(Element::getTextContent))
-        .containsExactly("Results", "Curves", "Examples", "Memory", "How this was made");
+        .containsExactly(
+            "By <label>", "Results", "Curves", "Examples", "Memory", "How this was made");
     assertThat(
             elements(page, "tr").stream().map(Element::getTextContent).map(HtmlReportTest::plain))
         .contains(
             "LoRA, rank 40.868 ± 0.0060.86200.87400.868018,8170.66 %31.2 s61.2 MB",
-            "54 labels", "frozen weights11.3 MB18 %", "peak, measured61.2 MB61,234,567 B");
+            "label & moreAUROC",
+            "hernia0.9",
+            "54 labels",
+            "frozen weights11.3 MB18 %",
+            "peak, measured61.2 MB61,234,567 B");
     assertThat(page.getDocumentElement().getTextContent())
         .contains(
             "LoRA reached an AUROC of 0.868",
@@ -91,6 +97,18 @@ class HtmlReportTest {
   }
 
   @Test
+  void coloursKeepTheirPixels() throws Exception {
+    byte[] pixels = {(byte) 255, 0, 10, 1, (byte) 200, 3};
+    Picture picture = new Picture("heat", 2, 1, pixels);
+    Document page = parse(HtmlReport.of(MadeUpReport.of(List.of(picture))));
+    String source = elements(page, "img").getFirst().getAttribute("src");
+    byte[] png = Base64.getDecoder().decode(source.substring(source.indexOf(',') + 1));
+    BufferedImage image = ImageIO.read(new ByteArrayInputStream(png));
+    assertThat(image.getRGB(0, 0)).isEqualTo(0xFFFF000A);
+    assertThat(image.getRGB(1, 0)).isEqualTo(0xFF01C803);
+  }
+
+  @Test
   void textIsNeverMarkup() throws Exception {
     String title = "<script>alert(\"x\")</script> & 'more' \u0001 \ud83d\ude00";
     Document page = parse(HtmlReport.of(empty(title)));
@@ -115,7 +133,15 @@ class HtmlReportTest {
       Chart chart = new Chart("t", Chart.Axis.of("x"), Chart.Axis.of("y"), lines, false);
       Report report =
           new Report(
-              "t", List.of(), List.of(), List.of(chart), "", List.of(), List.of(), List.of());
+              "t",
+              List.of(),
+              List.of(),
+              List.of(),
+              List.of(chart),
+              "",
+              List.of(),
+              List.of(),
+              List.of());
       String page = HtmlReport.of(report);
       assertThat(page).doesNotContain("NaN", "Infinity");
       if (lines.contains(gaps)) {

@@ -89,6 +89,9 @@ final class MadeUpReport {
                 61,
                 61_200_000)),
         List.of(
+            new Report.Table(
+                "By <label>", List.of("label & more", "AUROC"), List.of(List.of("hernia", "0.9")))),
+        List.of(
             curve("Loss & labels <54>", "loss", .69, .35),
             curve("Validation AUROC", "AUROC", .6, .87),
             roc()),

@@ -15,6 +15,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
@@ -123,13 +124,16 @@ final class Layers {
    *
    * @param x [batch, tokens, width]
    * @param dropPath probability of dropping each residual branch of a sample
+   * @param watcher shown the packed queries, keys and values [batch, tokens, 3 x width]
    */
-  Variable block(Tape tape, String block, Variable x, int heads, float dropPath) {
+  Variable block(
+      Tape tape, String block, Variable x, int heads, float dropPath, Consumer<Variable> watcher) {
     Variable qkv =
         tape.linear(
             tape.layerNorm(x, norm(block + ".norm1")),
             linear(block + ".attn.qkv"),
             LinearOptions.NONE);
+    watcher.accept(qkv);
     Variable attended = tape.attention(qkv, heads);
     x = tape.linear(attended, linear(block + ".attn.proj"), residual(tape, x, dropPath));
     Variable hidden =

@@ -119,7 +119,7 @@ public final class MaskedAutoencoder {
             images, config.patch(), layers.linear("patch_embed.proj"), position, classToken);
     x = tape.tokenGather(x, visible);
     for (int i = 0; i < config.depth(); i++) {
-      x = layers.block(tape, "blocks." + i, x, config.heads(), 0);
+      x = layers.block(tape, "blocks." + i, x, config.heads(), 0, qkv -> {});
     }
     x =
         tape.linear(
@@ -128,7 +128,7 @@ public final class MaskedAutoencoder {
             LinearOptions.NONE);
     x = tape.tokenScatter(x, visible, config.tokens(), maskToken, decoderPosition);
     for (int i = 0; i < decoder.depth(); i++) {
-      x = layers.block(tape, "decoder_blocks." + i, x, decoder.heads(), 0);
+      x = layers.block(tape, "decoder_blocks." + i, x, decoder.heads(), 0, qkv -> {});
     }
     x = tape.tokenGather(x, masked);
     x = tape.layerNorm(x, layers.norm("decoder_norm"));

@@ -12,8 +12,10 @@ import io.github.lorikeet.core.autograd.Tape;
 import io.github.lorikeet.core.autograd.Variable;
 import io.github.lorikeet.vision.weights.WeightsException;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 
 /**
@@ -201,6 +203,40 @@ public final class VisionTransformer {
   }
 
   /**
+   * A model of the values as they are now, adapters included, with nothing to train: it can be part
+   * of another memory plan. Frozen values are shared, trained ones copied.
+   */
+  public VisionTransformer frozen() {
+    Map<String, HostTensor> values = new LinkedHashMap<>();
+    parameters().forEach(parameter -> values.put(parameter.name(), valueOf(parameter)));
+    VisionTransformer copy =
+        new VisionTransformer(
+            config, labels, new WeightSource("trained", values), initializer, name -> false);
+    linears()
+        .forEach(
+            (module, linear) -> {
+              LoraAdapter lora = linear.lora();
+              if (lora != null) {
+                copy.attach(
+                    module,
+                    valueOf(lora.a()),
+                    valueOf(lora.b()),
+                    lora.groups(),
+                    lora.rank(),
+                    lora.alpha(),
+                    lora.dropout());
+              }
+            });
+    return copy;
+  }
+
+  private static HostTensor valueOf(Parameter parameter) {
+    return parameter.trainable()
+        ? HostTensor.of(parameter.download(), parameter.sizes())
+        : parameter.initial();
+  }
+
+  /**
    * Records the forward pass.
    *
    * @param images [batch, 1, imageSize, imageSize], normalised grey
@@ -208,12 +244,19 @@ public final class VisionTransformer {
    * @return logits [batch, labels]
    */
   public Variable forward(Tape tape, Variable images, float dropPath) {
+    return forward(tape, images, dropPath, qkv -> {});
+  }
+
+  /**
+   * @param watcher shown each block's packed queries, keys and values, the first block's first
+   */
+  Variable forward(Tape tape, Variable images, float dropPath, Consumer<Variable> watcher) {
     Variable x =
         tape.patchEmbed(
             images, config.patch(), layers.linear("patch_embed.proj"), position, classToken);
     for (int i = 0; i < config.depth(); i++) {
       float drop = config.depth() == 1 ? 0 : dropPath * i / (config.depth() - 1);
-      x = layers.block(tape, "blocks." + i, x, config.heads(), drop);
+      x = layers.block(tape, "blocks." + i, x, config.heads(), drop, watcher);
     }
     Variable pooled =
         tape.layerNorm(tape.meanPool(x, config.leadingTokens()), layers.norm("fc_norm"));
