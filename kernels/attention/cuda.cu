@@ -19,15 +19,39 @@ struct Implementation {
   lk_status (*run)(const Context&, const Call&);
 };
 
+// Does every row begin at a multiple of 16 bytes? For 16-bit elements.
+bool has_chunks(const View& view) {
+  constexpr int kChunk = 8;
+  if (reinterpret_cast<uintptr_t>(view.data) % 16 != 0) return false;
+  for (int d = 0; d + 1 < view.rank; ++d) {
+    if (view.sizes[d] > 1 && view.strides[d] % kChunk != 0) return false;
+  }
+  return view.sizes[view.rank - 1] % kChunk == 0;
+}
+bool has_chunks(const Forward& call) {
+  return call.dtype() != LK_F32 && has_chunks(call.qkv) && has_chunks(call.out);
+}
+bool has_chunks(const Backward& call) {
+  return call.dtype() != LK_F32 && has_chunks(call.qkv) && has_chunks(call.out) &&
+         has_chunks(call.d_out) && has_chunks(call.d_qkv);
+}
+
+// An implementation that reads rows in chunks of 16 bytes, when it has room for the sizes.
+template <class Call, bool (*kFits)(const Context&, const Sizes&)>
+bool in_chunks(const Context& context, const Call& call) {
+  return has_chunks(call) && kFits(context, call.sizes);
+}
 template <class Call>
 bool always(const Context&, const Call&) {
   return true;
 }
 
 constexpr Implementation<Forward> kForward[] = {
+    {"cuda short", in_chunks<Forward, fits_short_forward>, attention_short_forward},
     {"cuda general", always<Forward>, attention_general_forward},
 };
 constexpr Implementation<Backward> kBackward[] = {
+    {"cuda short", in_chunks<Backward, fits_short_backward>, attention_short_backward},
     {"cuda general", always<Backward>, attention_general_backward},
 };
 

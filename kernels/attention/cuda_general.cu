@@ -147,16 +147,17 @@ template <class S>
 __global__ void __launch_bounds__(kThreads, kBlocks) general_forward(ForwardHeads<char> a) {
   constexpr int kRows = S::kRows;
   const int pitch = S::pitch(a.head_dim), tiles = (a.tokens + S::kOwn - 1) / S::kOwn;
-  const int64_t head = blockIdx.x / tiles;
-  const int first = static_cast<int>(blockIdx.x % tiles) * S::kOwn;
-  const HeadRows<const char> k = a.k.of(head, a.heads), v = a.v.of(head, a.heads);
+  const int head = static_cast<int>(blockIdx.x) / tiles % a.heads;
+  const int batch = static_cast<int>(blockIdx.x) / tiles / a.heads;
+  const int first = static_cast<int>(blockIdx.x) % tiles * S::kOwn;
+  const HeadRows<const char> k = a.k.of(batch, head), v = a.v.of(batch, head);
 
   const Shared<float> queries = shared_memory().as<float>();
   const Shared<float> keys = queries + S::kOwn * pitch, values = keys + kStreamed * pitch;
   const Shared<float> own = queries + warp_of_block() * kRows * pitch;
   const Shared<float> strip =
       values + (kStreamed * pitch + warp_of_block() * kRows * kStreamed);
-  stage(a, a.q.of(head, a.heads), first, S::kOwn, queries, pitch);
+  stage(a, a.q.of(batch, head), first, S::kOwn, queries, pitch);
 
   float largest[kRows], total[kRows], sums[kRows][S::kColumns];
   clear(sums);
@@ -188,7 +189,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks) general_forward(ForwardHead
     warp_barrier();  // the warp's weights are there; the next barrier protects their reading
     add_weighted(strip, values, pitch, a.head_dim, sums);
   }
-  const HeadRows<char> out = a.out.of(head, a.heads);
+  const HeadRows<char> out = a.out.of(batch, head);
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
     const int token = first + warp_of_block() * kRows + r;
@@ -196,7 +197,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks) general_forward(ForwardHead
     if (token >= a.tokens) continue;
     write_row(a, out, token, 1 / sum, sums[r]);
     if (a.log_sum_exp.data && lane_of_warp() == 0) {
-      store(a.log_sum_exp.of(head, a.heads).row(token), largest[r] + logf(sum));
+      store(a.log_sum_exp.of(batch, head).row(token), largest[r] + logf(sum));
     }
   }
 }
@@ -207,12 +208,13 @@ template <class S, bool kOwnQueries>
 __global__ void __launch_bounds__(kThreads, kBlocks) general_backward(BackwardHeads<char> a) {
   constexpr int kRows = S::kRows;
   const int pitch = S::pitch(a.head_dim), tiles = (a.tokens + S::kOwn - 1) / S::kOwn;
-  const int64_t head = blockIdx.x / tiles;
-  const int first = static_cast<int>(blockIdx.x % tiles) * S::kOwn;
-  const HeadRows<const char> q = a.q.of(head, a.heads), k = a.k.of(head, a.heads);
-  const HeadRows<const char> v = a.v.of(head, a.heads), d_out = a.d_out.of(head, a.heads);
-  const HeadRows<float> log_sum_exp = a.log_sum_exp.of(head, a.heads);
-  const HeadRows<float> weighted = a.weighted.of(head, a.heads);
+  const int head = static_cast<int>(blockIdx.x) / tiles % a.heads;
+  const int batch = static_cast<int>(blockIdx.x) / tiles / a.heads;
+  const int first = static_cast<int>(blockIdx.x) % tiles * S::kOwn;
+  const HeadRows<const char> q = a.q.of(batch, head), k = a.k.of(batch, head);
+  const HeadRows<const char> v = a.v.of(batch, head), d_out = a.d_out.of(batch, head);
+  const HeadRows<float> log_sum_exp = a.log_sum_exp.of(batch, head);
+  const HeadRows<float> weighted = a.weighted.of(batch, head);
 
   // Scores are rows · columns; gradients of weights are row_gradients · column_gradients.
   const Shared<float> rows = shared_memory().as<float>(), row_gradients = rows + S::kOwn * pitch;
@@ -227,7 +229,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks) general_backward(BackwardHe
   // Of the row's query, when the own rows are queries.
   float row_log_sum_exp[kRows], row_weighted[kRows];
   if constexpr (kOwnQueries) {
-    const HeadRows<const char> out = a.out.of(head, a.heads);
+    const HeadRows<const char> out = a.out.of(batch, head);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const int token = first + warp_row + r;
@@ -276,8 +278,8 @@ __global__ void __launch_bounds__(kThreads, kBlocks) general_backward(BackwardHe
     const int token = first + warp_row + r;
     if (token >= a.tokens) continue;
     const Heads<char>& gradients = kOwnQueries ? a.d_q : a.d_k;
-    write_row(a, gradients.of(head, a.heads), token, a.scale, sums[r]);
-    if (!kOwnQueries) write_row(a, a.d_v.of(head, a.heads), token, 1, value_sums[r]);
+    write_row(a, gradients.of(batch, head), token, a.scale, sums[r]);
+    if (!kOwnQueries) write_row(a, a.d_v.of(batch, head), token, 1, value_sums[r]);
   }
 }
 

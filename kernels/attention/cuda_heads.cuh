@@ -27,10 +27,7 @@ struct Heads {
   Global<T> data;
   int64_t batch, token, head;
 
-  // index counts the heads of all batch entries.
-  LK_DEVICE HeadRows<T> of(int64_t index, int64_t heads) const {
-    return {data + (index / heads * batch + index % heads * head), token};
-  }
+  LK_DEVICE HeadRows<T> of(int b, int h) const { return {data + (b * batch + h * head), token}; }
 };
 
 template <class T>
@@ -54,7 +51,7 @@ inline Heads<float> heads_of_log_sum_exp(const View& view) {
 
 template <class T>
 struct ForwardHeads {
-  int64_t heads;  // of a batch entry
+  int heads;  // of a batch entry
   int tokens, head_dim;
   int dtype;  // lk_dtype
   float scale;
@@ -63,7 +60,7 @@ struct ForwardHeads {
   Heads<float> log_sum_exp;  // data may be null
 
   explicit ForwardHeads(const attention::Forward& call)
-      : heads(call.sizes.heads),
+      : heads(static_cast<int>(call.sizes.heads)),
         tokens(static_cast<int>(call.sizes.tokens)),
         head_dim(static_cast<int>(call.sizes.head_dim)),
         dtype(call.dtype()),
@@ -77,8 +74,7 @@ struct ForwardHeads {
 
 template <class T>
 struct BackwardHeads {
-  int64_t heads;
-  int tokens, head_dim;
+  int heads, tokens, head_dim;
   int dtype;  // lk_dtype
   float scale;
   Heads<const T> q, k, v, out, d_out;
@@ -87,7 +83,7 @@ struct BackwardHeads {
   Heads<float> weighted;  // D = rowsum(d_out ∘ out), in the workspace
 
   BackwardHeads(const attention::Backward& call, void* workspace)
-      : heads(call.sizes.heads),
+      : heads(static_cast<int>(call.sizes.heads)),
         tokens(static_cast<int>(call.sizes.tokens)),
         head_dim(static_cast<int>(call.sizes.head_dim)),
         dtype(call.dtype()),

@@ -3,7 +3,9 @@
 #include "attention/attention.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <string>
 
 #include "support.h"
 
@@ -25,9 +27,10 @@ const Sizes kSizes[] = {
     {1, 65, 2, 40},  {1, 1, 1, 128},  {1, 129, 1, 8},   {2, 31, 1, 104},
 };
 
-// A simulated device makes so many scores a second or two.
-bool is_too_long(lk_device* device, const Sizes& s) {
-  return is_simulated(device) && s.batch * s.heads * s.tokens * s.tokens > 20000;
+// A simulated device makes so many scores in a second or so, on tensor cores and without.
+bool is_too_long(lk_device* device, const Sizes& s, int32_t dtype) {
+  const bool slow = dtype == LK_F32 || s.head_dim % 8 != 0;
+  return is_simulated(device) && s.batch * s.heads * s.tokens * s.tokens > (slow ? 20000 : 70000);
 }
 
 Array qkv_array(const Sizes& s, Layout layout = {}) {
@@ -128,7 +131,7 @@ void check_attention(const Sizes& s, Array& qkv, float scale, Layout layout = {}
   const Array d_qkv = oracle_backward<double>(s, qkv.view(), scale, saved, d_out);
   const Array plain_d_qkv = oracle_backward<float>(s, qkv.view(), scale, saved, d_out);
   on_each_device(layout.dtype, [&](lk_device* device) {
-    if (is_too_long(device, s)) return;
+    if (is_too_long(device, s, layout.dtype)) return;
     const Result actual = on_device(device, s, qkv.on(device), scale, saved, d_out, layout);
     check_right("out", actual.out, oracle.out, plain.out);
     check_right("log_sum_exp", actual.log_sum_exp, oracle.log_sum_exp, plain.log_sum_exp);
@@ -185,12 +188,13 @@ TEST_CASE("attention: scores that rise from block to block, sharply") {
 TEST_CASE("attention: scores far from zero neither overflow nor vanish") {
   for (const Sizes& s : {Sizes{1, 70, 1, 4}, Sizes{1, 70, 1, 64}, Sizes{1, 258, 1, 64}}) {
     for (const int32_t dtype : activation_dtypes()) {
-      for (float offset : {-3000.0f, 3000.0f}) {
+      // Keys of 12, not of 3000: a gradient times those would show their rounding alone.
+      for (float key : {-12.0f, 12.0f}) {
         const Layout layout{0, 0, dtype};
         Array qkv = qkv_array(s, layout).randomize(1);
         for (int64_t t = 0; t < s.tokens; ++t) {
-          qkv.at(t * 3 * s.head_dim) = 1;
-          qkv.at((t * 3 + 1) * s.head_dim) = offset + static_cast<float>(t % 2);
+          qkv.at(t * 3 * s.head_dim) = 256;
+          qkv.at((t * 3 + 1) * s.head_dim) = key;
         }
         check_attention(s, qkv, 1, layout);
       }
@@ -273,6 +277,116 @@ TEST_CASE("attention: any number of threads gives the same bits, saved or not") 
       check_bits(device, {2, 70, 1, 16}, LK_F32, first_simulated);
     } else {
       check_bits(device, {2, 1100, 2, 16}, LK_F32, first);
+    }
+  });
+}
+
+// A simulated device of its own, with so much shared memory a block.
+class SimulatedDevice {
+ public:
+  SimulatedDevice(const char* name, int kilobytes) {
+    setenv("LORIKEET_SIMT_SHARED_KB", std::to_string(kilobytes).c_str(), 1);
+    const lk_status status = lk_device_open(name, 0, &device_);
+    unsetenv("LORIKEET_SIMT_SHARED_KB");
+    LK_REQUIRE_OK(status);
+  }
+  ~SimulatedDevice() { CHECK(lk_device_close(device_) == LK_OK); }
+  SimulatedDevice(const SimulatedDevice&) = delete;
+  lk_device* get() const { return device_; }
+
+ private:
+  lk_device* device_ = nullptr;
+};
+// Shared memory a block on sm_86, 89 and 120, on sm_80, and on sm_90 and 100.
+const int kSharedKilobytes[] = {99, 163, 227};
+
+TEST_CASE("attention: any order of blocks and warps gives the same bits") {
+  const std::pair<Sizes, int32_t> calls[] = {
+      {{2, 50, 2, 64}, LK_BF16},  {{1, 197, 1, 64}, LK_F16}, {{1, 257, 1, 64}, LK_BF16},
+      {{1, 70, 1, 80}, LK_F16},   {{1, 33, 2, 10}, LK_BF16}, {{1, 67, 2, 33}, LK_F32}};
+  on_each_device([&](lk_device* device) {
+    if (!is_simulated(device)) return;
+    for (const int kilobytes : kSharedKilobytes) {
+      SimulatedDevice down("simt:down", kilobytes), random("simt:random:7", kilobytes);
+      for (const auto& [s, dtype] : calls) {
+        Result first;
+        for (lk_device* each : {down.get(), random.get()}) check_bits(each, s, dtype, first);
+      }
+    }
+  });
+}
+
+// sqrt(sum of squared errors / sum of squares).
+double relative_error(const Array& actual, const Array& oracle) {
+  double error = 0, square = 0;
+  for (int64_t i = 0; i < oracle.size(); ++i) {
+    error += std::pow(double(actual.at(i)) - oracle.at(i), 2);
+    square += std::pow(double(oracle.at(i)), 2);
+  }
+  return std::sqrt(error / square);
+}
+
+TEST_CASE("attention: bf16 errs by little more than its last rounding") {
+  const Sizes s{1, 197, 1, 64};
+  const Layout layout{0, 0, LK_BF16};
+  Array qkv = qkv_array(s, layout).randomize(1, -2, 2);
+  const Array d_out = out_array(s, layout).randomize(2);
+  const Result oracle = oracle_forward<double>(s, qkv.view(), usual_scale(s));
+  const Result saved = rounded(oracle, LK_BF16);
+  const Array d_qkv = oracle_backward<double>(s, qkv.view(), usual_scale(s), saved, d_out);
+  const auto check = [&](lk_device* device) {
+    Array in = qkv;
+    const Result actual = on_device(device, s, in.on(device), usual_scale(s), saved, d_out, layout);
+    CHECK(relative_error(actual.out, oracle.out) <= 2.5e-3);
+    for (int part = 0; part < 3; ++part) {
+      CAPTURE(part);
+      CHECK(relative_error(part_of(actual.d_qkv, s, part), part_of(d_qkv, s, part)) <= 2.5e-3);
+    }
+  };
+  on_each_device(LK_BF16, [&](lk_device* device) {
+    check(device);
+    if (!is_simulated(device)) return;
+    for (const int kilobytes : kSharedKilobytes) {
+      CAPTURE(kilobytes);
+      SimulatedDevice smaller("simt:up", kilobytes);
+      check(smaller.get());
+    }
+  });
+}
+
+TEST_CASE("attention: tensor cores do the least that whole fragments allow, without bank conflicts") {
+  const Sizes s{1, 197, 2, 64};
+  const Layout layout{0, 0, LK_BF16};
+  on_each_device([&](lk_device* open) {
+    if (!is_simulated(open)) return;
+    for (const int kilobytes : kSharedKilobytes) {
+      CAPTURE(kilobytes);
+      SimulatedDevice part("simt:up", kilobytes);
+      lk_device* device = part.get();
+      Array qkv = qkv_array(s, layout).randomize(1), out = out_array(s, layout).randomize(3);
+      Array log_sum_exp = log_sum_exp_array(s).fill(6), d_out = out_array(s, layout).randomize(2);
+      Array d_qkv = qkv_array(s, layout);
+      const lk_tensor *in = qkv.on(device), *to = out.on(device), *saved = log_sum_exp.on(device);
+      const lk_tensor *gradient = d_out.on(device), *d_in = d_qkv.on(device);
+      auto counted = count_kernels(device, [&] {
+        forward_on(device, in, 0.125f, to, saved);
+        backward_on(device, in, 0.125f, to, saved, gradient, d_in);
+      });
+      // 13 tiles of 16 tokens, 4 steps of 16 in head_dim: 13 * 13 * 4 products of 16 x 16 x 16.
+      const int64_t product = 2 * s.heads * 13 * 13 * 4;
+      if (kilobytes > 99) {
+        CHECK(counted["attention_short_forward"].mma == 2 * product);
+        CHECK(counted["attention_short_forward"].load_matrix == product);
+      }
+      const auto& backward = counted["attention_short_backward"];
+      CHECK(backward.launches == 1);
+      CHECK(backward.blocks == s.heads);
+      CHECK(backward.shared_bytes <= kilobytes * 1024);
+      CHECK(backward.mma == 5 * product);
+      for (const auto& [name, counters] : counted) {
+        CAPTURE(name);
+        CHECK(counters.load_matrix_conflicts == 0);
+      }
     }
   });
 }

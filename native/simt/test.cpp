@@ -261,6 +261,41 @@ TEST_CASE("executor: an asynchronous copy read before its wait, or by others bef
       kUnwritten);
 }
 
+TEST_CASE("executor: asynchronous copies of 4 bytes") {
+  Bench bench(64);
+  for (int i = 0; i < 32; ++i) bench.memory[i] = static_cast<float>(i + 1);
+  bench.is_right(shape(1, 32, 128), [&] {
+    copy_async4(shared() + thread(), bench.global() + thread(), thread() != 5);
+    copy_async_commit();
+    copy_async_wait<0>();
+    store(bench.global() + 32 + thread(), load(shared() + thread()));
+  });
+  for (int i = 0; i < 32; ++i) CHECK(bench.memory[32 + i] == (i == 5 ? 0 : i + 1));
+}
+
+TEST_CASE("executor: four lanes transpose their words") {
+  Bench bench(128);
+  bench.is_right(shape(1, 32), [&] {
+    uint32_t words[4];
+    for (int i = 0; i < 4; ++i) words[i] = 4 * thread() + i;
+    transpose_quad(words);
+    for (int i = 0; i < 4; ++i) {
+      store(bench.global() + (4 * thread() + i), static_cast<float>(words[i]));
+    }
+  });
+  for (int lane = 0; lane < 32; ++lane) {
+    for (int i = 0; i < 4; ++i) {
+      CHECK(bench.memory[4 * lane + i] == 4 * (lane / 4 * 4 + i) + lane % 4);
+    }
+  }
+}
+
+TEST_CASE("executor: powers of two") {
+  for (const float x : {-1.5f, 0.0f, 3.25f}) CHECK(std::abs(exp2_fast(x) / std::exp2(x) - 1) < 1e-6);
+  CHECK(exp2_fast(-INFINITY) == 0);
+  CHECK(fresh(7) == 7);
+}
+
 template <class T>
 void check_mma(float tolerance) {
   constexpr int kDepth = std::is_same_v<T, Tf32> ? 8 : 16;

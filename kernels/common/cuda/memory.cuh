@@ -109,6 +109,19 @@ LK_DEVICE void copy_async16(Shared<T> to, Global<U> from, bool inside LK_AND_SIT
 #endif
 }
 
+// The same for 4 bytes, aligned to 4.
+template <class T, class U>
+LK_DEVICE void copy_async4(Shared<T> to, Global<U> from, bool inside LK_AND_SITE) {
+#if LK_SIMT
+  simt::copy_async(to.at, from.at, 4, inside, site);
+#else
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(to.at));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from.at),
+               "r"(inside ? 4 : 0)
+               : "memory");
+#endif
+}
+
 LK_DEVICE void copy_async_commit() {
 #if LK_SIMT
   simt::copy_async_commit();

@@ -33,5 +33,16 @@
 #endif
 
 namespace lk::cuda {
+
 constexpr int kWarp = 32;
+
+// The same value, for the inside of a loop: what follows from it is computed there, where a compiler
+// that saw through it would compute it once before the loop and keep it in registers.
+LK_DEVICE int fresh(int value) {
+#if !LK_SIMT
+  asm volatile("" : "+r"(value));
+#endif
+  return value;
+}
+
 }  // namespace lk::cuda

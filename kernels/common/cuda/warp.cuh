@@ -69,6 +69,14 @@ LK_DEVICE double shuffle_xor(double value, int mask LK_AND_SITE) {
 #endif
 }
 
+LK_DEVICE uint32_t shuffle_xor(uint32_t value, int mask LK_AND_SITE) {
+#if LK_SIMT
+  return shuffle(value, lane_of_warp() ^ mask, site);
+#else
+  return __shfl_xor_sync(0xFFFFFFFFu, value, mask);
+#endif
+}
+
 LK_DEVICE uint32_t ballot(bool vote LK_AND_SITE) {
 #if LK_SIMT
   return simt::ballot(vote, site);
@@ -99,6 +107,22 @@ LK_DEVICE float max_of_lanes(float value) {
 #pragma unroll
   for (int mask = kLanes / 2; mask > 0; mask /= 2) value = fmaxf(value, shuffle_xor(value, mask));
   return value;
+}
+
+// Transposes the 4x4 words of four neighbouring lanes: word i of lane t becomes word t of lane i. It
+// turns 16 bytes a lane of a row in memory into the fragments of matrix instructions, and back.
+LK_DEVICE void transpose_quad(uint32_t (&words)[4]) {
+#pragma unroll
+  for (int mask = 1; mask < 4; mask *= 2) {
+    const bool upper = (lane_of_warp() & mask) != 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if ((i & mask) != 0) continue;
+      const uint32_t got = shuffle_xor(upper ? words[i] : words[i | mask], mask);
+      words[i] = upper ? got : words[i];
+      words[i | mask] = upper ? words[i | mask] : got;
+    }
+  }
 }
 
 }  // namespace lk::cuda
