@@ -155,7 +155,7 @@ final class BenchCommand implements Callable<Integer> {
   private Results measure(List<Case> cases, List<String> notes) {
     PrintWriter err = spec.commandLine().getErr();
     if (device.dtype() != DType.F32) {
-      notes.add("whole steps, optimisers, images and files are timed with --dtype f32 only");
+      notes.add("optimisers, images and files are timed with --dtype f32");
     }
     List<Peers> libraries = peers ? libraries(notes) : List.of();
     try (Device opened = device.open();
@@ -166,26 +166,33 @@ final class BenchCommand implements Callable<Integer> {
       for (Case each : cases) {
         err.println("  " + each.name() + " " + each.shape());
         err.flush();
-        all.addAll(measure(each, opened, timer, libraries));
+        all.addAll(measure(each, opened, timer, libraries, peers && all.isEmpty()));
       }
       return new Results(
           info, Version.number(), Instant.now().truncatedTo(ChronoUnit.SECONDS), all);
     }
   }
 
+  /**
+   * @param again whether to time the case beside itself as well: how far from 1 that ratio is says
+   *     how far to trust the others
+   */
   private static List<Measurement> measure(
-      Case each, Device opened, Timer timer, List<Peers> libraries) {
+      Case each, Device opened, Timer timer, List<Peers> libraries, boolean again) {
     opened.resetPeak();
-    List<Timer.Entrant> entrants = new ArrayList<>();
+    List<Timer.Entrant> others = new ArrayList<>();
     try (Body body = each.open(opened)) {
       body.run();
+      libraries.forEach(peer -> others.addAll(peer.of(each, body, opened)));
+      List<Timer.Entrant> entrants = new ArrayList<>();
       entrants.add(new Timer.Entrant("", body));
-      libraries.forEach(peer -> entrants.addAll(peer.of(each, body, opened)));
-      try {
-        return timer.time(each, entrants);
-      } finally {
-        entrants.stream().skip(1).forEach(entrant -> entrant.body().close());
+      if (again) {
+        entrants.add(new Timer.Entrant("the same again", body));
       }
+      entrants.addAll(others);
+      return timer.time(each, entrants);
+    } finally {
+      others.forEach(entrant -> entrant.body().close());
     }
   }
 

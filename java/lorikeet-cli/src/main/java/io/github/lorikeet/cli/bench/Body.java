@@ -19,6 +19,11 @@ public interface Body extends AutoCloseable {
     return Map.of();
   }
 
+  /** The probability that its random masks drop an element. */
+  default float dropout() {
+    return 0;
+  }
+
   @Override
   void close();
 }

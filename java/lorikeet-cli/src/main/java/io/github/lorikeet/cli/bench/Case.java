@@ -15,11 +15,33 @@ import java.util.function.Function;
  * @param type of the activations
  * @param work of one run
  * @param opener allocates its memory on a device
+ * @param checked opens the same without random masks, whose results other libraries can be held
+ *     against; the opener itself where there are none
  */
 public record Case(
-    String name, String shape, DType type, Work work, Function<Device, Body> opener) {
+    String name,
+    String shape,
+    DType type,
+    Work work,
+    Function<Device, Body> opener,
+    Function<Device, Body> checked) {
+  /** A case without random masks. */
+  Case(String name, String shape, DType type, Work work, Function<Device, Body> opener) {
+    this(name, shape, type, work, opener, opener);
+  }
+
   public Body open(Device device) {
     return opener.apply(device);
+  }
+
+  /** Whether results depend on random masks. */
+  public boolean isRandom() {
+    return checked != opener;
+  }
+
+  /** Opens the same without random masks. */
+  public Body openChecked(Device device) {
+    return checked.apply(device);
   }
 
   /** Names the case among all. */

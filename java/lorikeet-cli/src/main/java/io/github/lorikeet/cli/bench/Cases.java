@@ -11,14 +11,14 @@ import java.util.List;
 public final class Cases {
   private Cases() {}
 
-  /** Those over activations of a dtype; whole steps are f32 only. */
+  /** Those over activations of a dtype; optimisers, pictures and files are among those of f32. */
   public static List<Case> of(DType type) {
     List<Case> cases = new ArrayList<>();
     cases.addAll(LinearCases.of(type));
     cases.addAll(TransformerCases.of(type));
+    cases.addAll(ModelCases.of(type));
     if (type == DType.F32) {
       cases.addAll(TransformerCases.optimizers());
-      cases.addAll(ModelCases.all());
       cases.addAll(HostCases.all());
     }
     return cases;

@@ -16,6 +16,7 @@ import io.github.lorikeet.core.Weight;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Linear layers of a ViT-B with frozen, packed weights: plain, and with LoRA on query and value of
@@ -157,12 +158,14 @@ final class LinearCases {
     Work forward = new Work(product + lowRank, moved + adapters + 4.0 * m * 2 * rank);
     Work back =
         new Work(product + 2 * lowRank, moved + type.bytes() * (double) (m * k) + 2 * adapters);
+    Function<Device, Body> opener = device -> new LoraBody(device, m, rank, p, type, backward);
     return new Case(
         backward ? "lora-forward-backward" : "lora-forward",
         "qkv M=" + m + " r=" + rank + " p=" + p,
         type,
         backward ? forward.plus(back) : forward,
-        device -> new LoraBody(device, m, rank, p, type, backward));
+        opener,
+        p == 0 ? opener : device -> new LoraBody(device, m, rank, 0, type, backward));
   }
 
   private static final class LoraBody implements Body {
@@ -171,6 +174,7 @@ final class LinearCases {
     private final Tensor x;
     private final Weight weight;
     private final Tensor bias;
+    private final float dropout;
     private final Lora lora;
     private final Tensor h;
     private final Tensor y;
@@ -183,6 +187,7 @@ final class LinearCases {
     LoraBody(Device device, long m, int rank, float p, DType type, boolean backward) {
       kernels = device.kernels();
       tensors = new Tensors(device);
+      dropout = p;
       long k = WIDTH;
       long n = 3 * WIDTH;
       x = tensors.filled("x", type, 1, m, k);
@@ -223,6 +228,11 @@ final class LinearCases {
     @Override
     public Map<String, Tensor> tensors() {
       return tensors.all();
+    }
+
+    @Override
+    public float dropout() {
+      return dropout;
     }
 
     @Override

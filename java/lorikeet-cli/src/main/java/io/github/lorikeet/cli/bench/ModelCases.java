@@ -22,6 +22,8 @@ import io.github.lorikeet.vision.train.TrainMode;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.function.IntUnaryOperator;
 
 /**
  * Whole steps of a ViT-B/16 at 224 pixels: forward, backward and optimiser, as training runs them.
@@ -43,7 +45,7 @@ final class ModelCases {
 
   private ModelCases() {}
 
-  static List<Case> all() {
+  static List<Case> of(DType type) {
     String shape = "ViT-B/16 batch=" + BATCH;
     double linear = 2.0 * BATCH * 197 * CONFIG.depth() * 12 * 768 * 768;
     double patches = 2.0 * BATCH * 196 * 768 * 768;
@@ -55,15 +57,15 @@ final class ModelCases {
     double lora = forward + linear - first + 2.5 * attention + 3 * lowRank;
     double full = 3 * linear + 2 * patches + 3.5 * attention;
     return List.of(
-        vit("vit-inference", shape, forward, null),
-        vit("vit-lora-step", shape + " r=" + RANK + " p=" + DROPOUT, lora, TrainMode.LORA),
-        vit("vit-full-step", shape, full, TrainMode.FULL),
+        vit(type, "vit-inference", shape, forward, null),
+        vit(type, "vit-lora-step", shape + " r=" + RANK + " p=" + DROPOUT, lora, TrainMode.LORA),
+        vit(type, "vit-full-step", shape, full, TrainMode.FULL),
         new Case(
             "mae-step",
             shape + " masked=" + MASKED,
-            DType.F32,
+            type,
             new Work(maeOperations(), 0),
-            MaeBody::new));
+            device -> new MaeBody(device, type)));
   }
 
   private static double maeOperations() {
@@ -85,9 +87,16 @@ final class ModelCases {
     return (int) Math.round(CONFIG.patches() * MASKED);
   }
 
-  private static Case vit(String name, String shape, double operations, TrainMode mode) {
+  private static Case vit(
+      DType type, String name, String shape, double operations, TrainMode mode) {
+    Function<Device, Body> opener = device -> new VitBody(device, type, mode, DROPOUT);
     return new Case(
-        name, shape, DType.F32, new Work(operations, 0), device -> new VitBody(device, mode));
+        name,
+        shape,
+        type,
+        new Work(operations, 0),
+        opener,
+        mode == TrainMode.LORA ? device -> new VitBody(device, type, mode, 0) : opener);
   }
 
   /** A vision transformer's forward pass, or a training step with SGD. */
@@ -100,9 +109,11 @@ final class ModelCases {
     private long step;
 
     /**
+     * @param type of the activations
      * @param mode what is trained; null for inference
+     * @param dropout in front of the adapters
      */
-    VitBody(Device device, TrainMode mode) {
+    VitBody(Device device, DType type, TrainMode mode, float dropout) {
       model =
           new VisionTransformer(
               CONFIG,
@@ -111,9 +122,9 @@ final class ModelCases {
               new Initializer(1),
               name -> mode != null && mode.trains(name));
       if (mode == TrainMode.LORA) {
-        attachLora();
+        attachLora(dropout);
       }
-      tape = new Tape(device, mode != null, 1);
+      tape = new Tape(device, mode != null, 1, type);
       Variable images = tape.input(DType.F32, BATCH, 1, 224, 224);
       tensors.put("images", images.tensor());
       Variable logits = tape.keep(model.forward(tape, images, 0));
@@ -134,7 +145,7 @@ final class ModelCases {
       }
     }
 
-    private void attachLora() {
+    private void attachLora(float dropout) {
       long k = CONFIG.width();
       for (int i = 0; i < CONFIG.depth(); i++) {
         model.attach(
@@ -144,7 +155,7 @@ final class ModelCases {
             List.of(new Lora.Group(0, k), new Lora.Group(2 * k, k)),
             RANK,
             2 * RANK,
-            DROPOUT);
+            dropout);
       }
     }
 
@@ -179,10 +190,10 @@ final class ModelCases {
     private final Optimizer optimizer = new AdamW(0.9f, 0.95f, 1e-8f);
     private long step;
 
-    MaeBody(Device device) {
+    MaeBody(Device device, DType type) {
       int visible = CONFIG.patches() - masked();
       MaskedAutoencoder model = new MaskedAutoencoder(CONFIG, DECODER, new Initializer(1));
-      tape = new Tape(device, true, 1);
+      tape = new Tape(device, true, 1, type);
       Variable images = tape.input(DType.F32, BATCH, 1, 224, 224);
       Variable seen = tape.input(DType.I32, BATCH, 1 + visible);
       Variable hidden = tape.input(DType.I32, BATCH, masked());
@@ -196,7 +207,7 @@ final class ModelCases {
       patches.tensor().upload(indices(masked(), ModelCases::patch));
     }
 
-    private static int[] indices(int count, java.util.function.IntUnaryOperator index) {
+    private static int[] indices(int count, IntUnaryOperator index) {
       int[] all = new int[BATCH * count];
       for (int i = 0; i < all.length; i++) {
         all[i] = index.applyAsInt(i % count);
