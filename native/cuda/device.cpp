@@ -76,6 +76,10 @@ class CudaDevice final : public lk_device {
     return block;
   }
   void release_block(void* block, size_t) override { cudaFree(block); }
+  int64_t free_bytes() override {
+    size_t free = 0, total = 0;
+    return cudaMemGetInfo(&free, &total) == cudaSuccess ? static_cast<int64_t>(free) : -1;
+  }
   void* allocate_host_block(size_t bytes) override {
     void* block = nullptr;
     if (cudaSetDevice(index_) != cudaSuccess ||

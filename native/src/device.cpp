@@ -10,8 +10,10 @@ lk_status lk_device::allocate(size_t bytes, void** block) {
       allocations_until_failure_ > 0 && --allocations_until_failure_ == 0;
   void* made = fail_on_purpose ? nullptr : allocate_block(bytes);
   if (made == nullptr) {
-    return lk::fail(LK_OUT_OF_MEMORY, "%s: no block of %zu bytes left (%lld bytes in use)%s",
-                    name_.c_str(), bytes, static_cast<long long>(memory_.live_bytes),
+    const int64_t free = free_bytes();
+    const std::string left = free < 0 ? "" : ", " + std::to_string(free) + " bytes free";
+    return lk::fail(LK_OUT_OF_MEMORY, "%s: no block of %zu bytes left (%lld bytes in use%s)%s",
+                    name_.c_str(), bytes, static_cast<long long>(memory_.live_bytes), left.c_str(),
                     fail_on_purpose ? ", a failure lk_fail_allocation asked for" : "");
   }
   try {

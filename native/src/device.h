@@ -49,7 +49,9 @@ struct lk_device {
   // A block aligned to LK_ALIGNMENT, or nullptr when there is none left.
   virtual void* allocate_block(size_t bytes) = 0;
   virtual void release_block(void* block, size_t bytes) = 0;
-  // The same in host memory, by default any.
+  // Bytes that allocate_block could still give out, about; -1 where nothing says.
+  virtual int64_t free_bytes() { return -1; }
+  // The same as allocate_block in host memory, by default any.
   virtual void* allocate_host_block(size_t bytes) {
     return ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
   }

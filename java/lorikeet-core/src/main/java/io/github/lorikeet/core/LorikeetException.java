@@ -14,7 +14,10 @@ public final class LorikeetException extends RuntimeException {
 
   private final Status status;
 
-  LorikeetException(Status status, String message, Throwable cause) {
+  /**
+   * @param message for a user: what was wrong, what was expected, what to do
+   */
+  public LorikeetException(Status status, String message, Throwable cause) {
     super(message, cause);
     this.status = status;
   }

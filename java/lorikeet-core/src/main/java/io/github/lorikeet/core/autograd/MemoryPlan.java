@@ -5,7 +5,10 @@ package io.github.lorikeet.core.autograd;
 
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.DeviceInfo;
 import io.github.lorikeet.core.Kernels;
+import io.github.lorikeet.core.LorikeetException;
+import io.github.lorikeet.core.Status;
 import io.github.lorikeet.core.Tensor;
 import io.github.lorikeet.core.autograd.ArenaPlanner.Layout;
 import java.util.ArrayList;
@@ -240,8 +243,7 @@ public final class MemoryPlan implements AutoCloseable {
     List<Row> rows = new ArrayList<>(rows());
     rows.add(new Row("peak", peakBytes()));
     for (Row row : rows) {
-      double mebibytes = row.bytes() / (1024.0 * 1024.0);
-      table.append(String.format(Locale.ROOT, "%-28s %10.1f MiB%n", row.name(), mebibytes));
+      table.append(String.format(Locale.ROOT, "%-28s %14s%n", row.name(), mebibytes(row.bytes())));
     }
     return table.toString();
   }
@@ -253,7 +255,8 @@ public final class MemoryPlan implements AutoCloseable {
    * and moments to zero. The tapes and the optimiser are ready then.
    *
    * @throws io.github.lorikeet.core.LorikeetException with status OUT_OF_MEMORY where the device
-   *     has no room; nothing is left allocated then, and it may be tried again
+   *     has no room, and with this plan in its message; nothing is left allocated then, and it may
+   *     be tried again
    */
   public void allocate() {
     if (allocated) {
@@ -273,6 +276,9 @@ public final class MemoryPlan implements AutoCloseable {
       }
     } catch (Throwable e) {
       blocks.forEach(Block::free);
+      if (e instanceof LorikeetException failure && failure.status() == Status.OUT_OF_MEMORY) {
+        throw doesNotFit(failure);
+      }
       throw e;
     }
     allocated = true;
@@ -285,6 +291,24 @@ public final class MemoryPlan implements AutoCloseable {
       optimizer.attach(work);
       tapes.forEach(tape -> tape.scaleLoss(work.lossScale()));
     }
+  }
+
+  private LorikeetException doesNotFit(LorikeetException cause) {
+    DeviceInfo info = device.info();
+    return new LorikeetException(
+        Status.OUT_OF_MEMORY,
+        "device %s of %s has no room for the %s planned (%s); a smaller batch needs less:%n%s"
+            .formatted(
+                info.name(),
+                mebibytes(info.totalMemory()),
+                mebibytes(peakBytes()),
+                cause.getMessage(),
+                toString().stripTrailing()),
+        cause);
+  }
+
+  private static String mebibytes(long bytes) {
+    return String.format(Locale.ROOT, "%.1f MiB", bytes / (1024.0 * 1024.0));
   }
 
   /** For tests: the memory that activations share; null where there is none. */

@@ -185,6 +185,9 @@ class MemoryPlanTest {
         training.device.failAllocation(i);
         assertThatExceptionOfType(LorikeetException.class)
             .isThrownBy(training.plan::allocate)
+            .withMessageStartingWith("device cpu of ")
+            .withMessageContaining("allocate: cpu: no block of ")
+            .withMessageEndingWith(training.plan.toString().stripTrailing())
             .matches(e -> e.status() == Status.OUT_OF_MEMORY);
         assertThat(training.device.memory().liveBytes()).isZero();
         assertThat(training.device.memory().liveBlocks()).isZero();

@@ -15,7 +15,8 @@ import io.github.lorikeet.vision.metrics.Auroc;
  * @param best whether this is the best mean AUROC so far
  * @param seconds of training, the look at the validation list left out
  * @param images trained on
- * @param waitingSeconds of these seconds, how many were spent waiting for images
+ * @param waitingSeconds of these seconds, how many were spent waiting for images, at most: a CUDA
+ *     device may have been at work meanwhile
  */
 public record EpochResult(
     int epoch,

@@ -53,6 +53,7 @@ public final class Evaluator implements AutoCloseable {
     try (Batches batches = loader.evaluation(batch)) {
       for (int count = inputs.fill(batches); count > 0; count = inputs.fill(batches)) {
         tape.run(0, false);
+        inputs.prefetch(batches);
         System.arraycopy(logits.tensor().download(), 0, all, done * labels, count * labels);
         done += count;
         progress.accept(done);

@@ -98,6 +98,9 @@ public final class Pretrainer implements AutoCloseable {
         mask(batches, update, epoch);
         learningRate = options.schedule().learningRate(epoch + (double) update / batches.count());
         tape.run(steps++, false);
+        before = System.nanoTime();
+        inputs.prefetch(batches);
+        waiting += System.nanoTime() - before;
         double value = loss.tensor().download()[0];
         if (!Double.isFinite(value)) {
           throw new TrainingException(

@@ -224,6 +224,9 @@ public final class Trainer implements AutoCloseable {
       passage.images += inputs.fill(batches);
       passage.waitingNanos += System.nanoTime() - before;
       tape.run(passes++, pass > 0);
+      before = System.nanoTime();
+      inputs.prefetch(batches);
+      passage.waitingNanos += System.nanoTime() - before;
       sum += loss.tensor().download()[0];
     }
     optimizer.step((float) passage.learningRate);
