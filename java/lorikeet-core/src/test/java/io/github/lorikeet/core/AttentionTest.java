@@ -113,10 +113,10 @@ class AttentionTest extends KernelsTestCase {
   void workspacesNeedNoMemoryYet() {
     Tensor unplaced = Tensor.unplaced(DType.F32, qkv.sizes());
     assertThat(kernels.attentionForwardWorkspace(unplaced))
-        .isPositive()
+        .isGreaterThanOrEqualTo(TestDevices.isCpu() ? 1 : 0)
         .isEqualTo(kernels.attentionForwardWorkspace(qkv));
     assertThat(kernels.attentionBackwardWorkspace(unplaced))
-        .isPositive()
+        .isGreaterThanOrEqualTo(TestDevices.isCpu() ? 1 : 0)
         .isEqualTo(kernels.attentionBackwardWorkspace(qkv));
   }
 

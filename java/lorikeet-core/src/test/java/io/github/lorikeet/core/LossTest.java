@@ -139,7 +139,7 @@ class LossTest extends KernelsTestCase {
     Tensor outside = ints(5, 0, 3, 6).reshape(BATCH, S);
     Tensor dPrediction = output(BATCH, S, PIXELS);
     Tensor workspace = workspace(kernels.patchMseForwardWorkspace(BATCH, S));
-    assertRefused(
+    assertIndicesRefused(
         () -> kernels.patchMseForward(prediction, images, PATCH, outside, EPS, loss, workspace),
         "patch_mse_forward: indices: [1, 1] is 6, expected 0 to 5 (6 patches)");
     assertRefused(
@@ -159,7 +159,7 @@ class LossTest extends KernelsTestCase {
     assertRefused(
         () -> kernels.patchMseBackward(prediction, images, 4, indices, EPS, 1, dPrediction),
         "patch_mse_backward: patch: 4, expected a divisor of height 4 and width 6");
-    assertRefused(
+    assertIndicesRefused(
         () -> kernels.patchMseBackward(prediction, images, PATCH, outside, EPS, 1, dPrediction),
         "patch_mse_backward: indices: [1, 1] is 6, expected 0 to 5 (6 patches)");
     assertRefused(

@@ -115,10 +115,10 @@ class PatchEmbedTest extends KernelsTestCase {
     Tensor unplaced = Tensor.unplaced(DType.F32, images.sizes());
     Weight unprepared = new Weight(Weight.Format.PLAIN, N, PIXELS);
     assertThat(kernels.patchEmbedForwardWorkspace(unplaced, PATCH, unprepared))
-        .isPositive()
+        .isGreaterThanOrEqualTo(TestDevices.isCpu() ? 1 : 0)
         .isEqualTo(kernels.patchEmbedForwardWorkspace(images, PATCH, weight));
     assertThat(kernels.patchEmbedBackwardWorkspace(unplaced, PATCH, N))
-        .isPositive()
+        .isGreaterThanOrEqualTo(TestDevices.isCpu() ? 1 : 0)
         .isEqualTo(kernels.patchEmbedBackwardWorkspace(images, PATCH, N));
   }
 

@@ -7,8 +7,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag(TestDevices.PROCESSOR_ONLY)
 class SteadyStateTest extends KernelsTestCase {
   private static final int CALLS = 10_000;
 

@@ -93,7 +93,7 @@ class TokensTest extends KernelsTestCase {
   void tokenGatherRefusesBadArguments() {
     Tensor y = output(BATCH, S, K);
     Tensor dX = output(BATCH, TOKENS, K);
-    assertRefused(
+    assertIndicesRefused(
         () -> kernels.tokenGatherForward(all, ints(0, 1, 2, 5).reshape(BATCH, S), y),
         "token_gather_forward: indices: [1, 1] is 5, expected 0 to 4 (5 tokens)");
     assertRefused(
@@ -107,7 +107,7 @@ class TokensTest extends KernelsTestCase {
         () -> kernels.tokenGatherForward(all, some, y),
         "token_gather_forward: indices: f32 [2, 2, 3] strides [6, 3, 1], expected i32 [2, any], not"
             + " empty");
-    assertRefused(
+    assertIndicesRefused(
         () -> kernels.tokenGatherBackward(some, ints(0, 1, 2, 2).reshape(BATCH, S), dX),
         "token_gather_backward: indices: [1, 1] is 2 for the second time, expected distinct"
             + " tokens");
@@ -173,7 +173,7 @@ class TokensTest extends KernelsTestCase {
         "token_scatter_forward: workspace",
         kernels.tokenScatterForwardWorkspace(BATCH, TOKENS),
         given -> kernels.tokenScatterForward(some, indices, fill, null, y, given));
-    assertRefused(
+    assertIndicesRefused(
         () ->
             kernels.tokenScatterForward(
                 some, ints(0, 1, 3, 3).reshape(BATCH, S), fill, null, y, workspace),

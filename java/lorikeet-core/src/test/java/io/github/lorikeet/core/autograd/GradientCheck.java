@@ -10,6 +10,7 @@ import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.Tensor;
+import io.github.lorikeet.core.TestDevices;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -43,9 +44,9 @@ final class GradientCheck implements AutoCloseable {
 
   final Tape tape;
 
-  GradientCheck(String device) {
-    this.device = Device.open(device, 2);
-    tape = new Tape(this.device, true, 42);
+  GradientCheck() {
+    device = TestDevices.open(2);
+    tape = new Tape(device, true, 42);
   }
 
   /** An input with normal values, whose gradient is checked. */

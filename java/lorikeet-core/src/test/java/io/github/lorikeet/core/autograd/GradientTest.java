@@ -6,8 +6,10 @@ package io.github.lorikeet.core.autograd;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.lorikeet.core.Lora;
+import io.github.lorikeet.core.TestDevices;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -15,13 +17,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every operation's gradients, and how operations join, against finite differences. */
+@Tag(TestDevices.EACH)
 class GradientTest {
-  private final GradientCheck check = new GradientCheck(device());
+  private final GradientCheck check = new GradientCheck();
   private final Tape tape = check.tape;
-
-  String device() {
-    return "cpu";
-  }
 
   @AfterEach
   void close() {

@@ -11,16 +11,19 @@ import static org.assertj.core.api.Assertions.within;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.core.TestDevices;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag(TestDevices.EACH)
 class OptimizerTest {
   private static final float[] VALUE = {1, -2, 0.5f, 3};
   private static final float[] GRADIENT = {0.5f, 0.25f, -1, 2};
 
-  private final Device device = Device.open("cpu", 1);
+  private final Device device = TestDevices.open(1);
   private final Parameter weight = new Parameter("w", HostTensor.of(VALUE, 1, 4), true);
   private MemoryPlan plan;
 

@@ -12,6 +12,7 @@ import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.Lora;
+import io.github.lorikeet.core.TestDevices;
 import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -19,10 +20,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
+@Tag(TestDevices.EACH)
 class TapeTest {
   @ParameterizedTest
   @EnumSource
@@ -137,7 +140,7 @@ class TapeTest {
   void theLossScaleMultipliesGradients() {
     float[] expected = null;
     for (float scale : new float[] {1, 0.25f}) {
-      try (Device device = Device.open("cpu", 1)) {
+      try (Device device = TestDevices.open(1)) {
         TinyVit.Step step = new TinyVit(TinyVit.Mode.HEAD).record(new Tape(device, true), 4);
         step.tape().backward(step.loss(), scale);
         try (MemoryPlan plan = MemoryPlan.of(null, step.tape())) {
@@ -174,7 +177,7 @@ class TapeTest {
 
   @Test
   void stepsNameTheDropoutMasks() {
-    try (Device device = Device.open("cpu", 1)) {
+    try (Device device = TestDevices.open(1)) {
       float[] ones = new float[32];
       Arrays.fill(ones, 1);
       Parameter weight = new Parameter("w", HostTensor.of(new float[32], 1, 32), false);
@@ -220,6 +223,7 @@ class TapeTest {
 
   @ParameterizedTest
   @EnumSource
+  @Tag(TestDevices.PROCESSOR_ONLY)
   void trainingLowersTheLoss(TinyVit.Mode mode) {
     try (Training training = Training.allocated(2, mode, new AdamW())) {
       training.evaluate();
@@ -236,6 +240,7 @@ class TapeTest {
   }
 
   @Test
+  @Tag(TestDevices.PROCESSOR_ONLY)
   void stepsAllocateNothingOnTheHeap() {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     try (Training training = Training.allocated(1, TinyVit.Mode.LORA, new AdamW())) {

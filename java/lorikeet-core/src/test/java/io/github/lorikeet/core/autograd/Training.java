@@ -6,12 +6,16 @@ package io.github.lorikeet.core.autograd;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.Tensor;
+import io.github.lorikeet.core.TestDevices;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** A tiny vision transformer in training: a training and an evaluation tape over one plan. */
 final class Training implements AutoCloseable {
+  /** A training batch's; an evaluation batch has a quarter more. */
+  static final long SAMPLES = TestDevices.isCpu() ? 24 : 8;
+
   final Device device;
   final Optimizer optimizer;
   final TinyVit.Step train;
@@ -30,7 +34,7 @@ final class Training implements AutoCloseable {
   }
 
   Training(int threads, TinyVit.Mode mode, Optimizer optimizer) {
-    this(Device.open("cpu", threads), DType.F32, mode, optimizer, 24);
+    this(TestDevices.open(threads), DType.F32, mode, optimizer, SAMPLES);
   }
 
   static Training allocated(int threads, TinyVit.Mode mode, Optimizer optimizer) {

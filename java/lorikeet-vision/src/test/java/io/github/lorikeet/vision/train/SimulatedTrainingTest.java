@@ -35,6 +35,7 @@ class SimulatedTrainingTest {
     double[] expected = losses("cpu", DType.F32, mode);
     assertThat(expected[STEPS - 1]).as("the loss falls").isLessThan(0.9 * expected[0]);
     assertFollows(expected, losses("simt:up", DType.F32, mode), 1e-4);
+    assertFollows(expected, losses("cpu", DType.BF16, mode), 0.01);
     assertFollows(expected, losses("simt:up", DType.BF16, mode), 0.01);
   }
 
