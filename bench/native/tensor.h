@@ -20,10 +20,10 @@ inline void require(lk_status status) {
   std::exit(1);
 }
 
+// Numbers in [-1, 1), f32 or bf16.
 class Tensor {
  public:
-  Tensor(lk_device* device, std::vector<int64_t> sizes, int32_t dtype = LK_F32)
-      : device_(device) {
+  Tensor(lk_device* device, std::vector<int64_t> sizes, int32_t dtype = LK_F32) : device_(device) {
     tensor_.dtype = dtype;
     tensor_.rank = static_cast<int32_t>(sizes.size());
     int64_t count = 1;
@@ -32,18 +32,25 @@ class Tensor {
       tensor_.strides[d] = count;
       count *= sizes[d];
     }
-    const int64_t element = dtype == LK_F32 ? 4 : 2;
-    require(lk_allocate(device, count * element, &tensor_.data));
+    const int64_t bytes = count * (dtype == LK_F32 ? 4 : 2);
+    require(lk_allocate(device, bytes, &tensor_.data));
     std::vector<float> values(count);
     uint32_t state = 12345;
     for (float& value : values) {
       state = state * 1664525 + 1013904223;
       value = static_cast<float>(state >> 8) / 8388608.0f - 1;
     }
-    lk_tensor wide = tensor_;
-    wide.dtype = LK_F32;
-    wide.data = values.data();
-    require(lk_convert(device, &wide, &tensor_));
+    if (dtype == LK_F32) {
+      require(lk_upload(device, tensor_.data, values.data(), bytes));
+      return;
+    }
+    std::vector<uint16_t> halves(count);  // bf16: the upper half of an f32
+    for (int64_t i = 0; i < count; ++i) {
+      uint32_t word;
+      std::memcpy(&word, &values[i], 4);
+      halves[i] = static_cast<uint16_t>(word >> 16);
+    }
+    require(lk_upload(device, tensor_.data, halves.data(), bytes));
   }
   ~Tensor() { lk_free(device_, tensor_.data); }
   Tensor(const Tensor&) = delete;

@@ -115,10 +115,12 @@ TEST_CASE("fill: every element and no other, at any strides") {
 TEST_CASE("fill: every dtype of activations, rounded") {
   for (const Layout& layout : activation_layouts()) {
     on_each_device(layout.dtype, [&](lk_device* device) {
-      Array filled({7, 37}, layout);
-      LK_REQUIRE_OK(lk_fill(device, filled.on(device), 0.1f));
-      filled.fetch();
-      check_same_bits("filled", filled, Array({7, 37}, layout).fill(0.1f));
+      for (const int64_t columns : {37, 40}) {
+        Array filled({7, columns}, layout);
+        LK_REQUIRE_OK(lk_fill(device, filled.on(device), 0.1f));
+        filled.fetch();
+        check_same_bits("filled", filled, Array({7, columns}, layout).fill(0.1f));
+      }
     });
   }
 }
@@ -283,6 +285,35 @@ TEST_CASE("convert: bf16 and f16 into each other, u8 into f32") {
     LK_REQUIRE_OK(lk_convert(device, source.tensor(), destination.tensor()));
     const std::vector<float> converted = destination.fetch();
     for (size_t i = 0; i < bytes.size(); ++i) REQUIRE(converted[i] == static_cast<float>(i % 256));
+  });
+}
+
+TEST_CASE("convert: rows of whole chunks and others, between any two types") {
+  for (const int32_t from : {LK_F32, LK_BF16, LK_F16}) {
+    for (const int32_t to : {LK_F32, LK_BF16, LK_F16}) {
+      for (const int64_t columns : {37, 40}) {
+        CAPTURE(columns);
+        const Array source = Array({3, columns}, {0, 0, from}).randomize(1);
+        Array expected({3, columns}, {0, 0, to});
+        for (int64_t i = 0; i < source.size(); ++i) expected.at(i) = source.at(i);
+        expected.round();
+        on_each_device([&](lk_device* device) {
+          Array given = source, converted({3, columns}, {0, 0, to});
+          LK_REQUIRE_OK(lk_convert(device, given.on(device), converted.on(device)));
+          converted.fetch();
+          check_same_bits("converted", converted, expected);
+        });
+      }
+    }
+  }
+  on_each_device([](lk_device* device) {
+    std::vector<uint8_t> bytes(3 * 40);
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(2 * i);
+    Values<uint8_t> source(device, LK_U8, {3, 40}, bytes);
+    Values<float> wide(device, LK_F32, {3, 40}, std::vector<float>(bytes.size()));
+    LK_REQUIRE_OK(lk_convert(device, source.tensor(), wide.tensor()));
+    const std::vector<float> floats = wide.fetch();
+    for (size_t i = 0; i < bytes.size(); ++i) CHECK(floats[i] == bytes[i]);
   });
 }
 

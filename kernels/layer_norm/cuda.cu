@@ -27,8 +27,9 @@ constexpr int kBackwardBlocks = Team::kKeeps && kParameters ? (sizeof(T) == 4 ? 
 
 template <class T, class Team>
 __global__ void __launch_bounds__(Team::kThreads, kForwardBlocks<Team>)
-    forward_kernel(int64_t m, int64_t k, Rows<const T> x, Rows<T> y, Global<const float> gamma,
-                   Global<const float> beta, float eps, Rows<float> statistics) {
+    layer_norm_forward_kernel(int64_t m, int64_t k, Rows<const T> x, Rows<T> y,
+                              Global<const float> gamma, Global<const float> beta, float eps,
+                              Rows<float> statistics) {
   constexpr int kElements = Team::kElements;
   using Piece = Floats<kElements>;
   const Team team;
@@ -178,7 +179,7 @@ struct Gradients {
 // registers. Shared memory: see Shares. d_x may be left out.
 template <class T, class Team, bool kParameters>
 __global__ void __launch_bounds__(Team::kThreads, kBackwardBlocks<T, Team, kParameters>)
-    backward_kernel(Gradients call, Rows<const T> dy, Rows<const T> x, Rows<T> d_x) {
+    layer_norm_backward_kernel(Gradients call, Rows<const T> dy, Rows<const T> x, Rows<T> d_x) {
   constexpr int kElements = Team::kElements;
   using Piece = Floats<kElements>;
   const Team team;
@@ -256,7 +257,7 @@ lk_status layer_norm_forward(const Context& context, const Forward& call) {
     return with_team<T>(k, wide, [&](auto team) {
       using Team = decltype(team);
       const LaunchShape shape = {ceil_divide(m, Team::kRows), Team::kThreads, Team::kSharedBytes};
-      return launch("layer_norm_forward", forward_kernel<T, Team>, context, shape, m, k,
+      return launch("layer_norm_forward", layer_norm_forward_kernel<T, Team>, context, shape, m, k,
                     rows_of<const T>(call.x), rows_of<T>(call.y),
                     Global<const float>{call.gamma.data}, Global<const float>{call.beta.data},
                     call.eps, rows_of<float>(call.statistics));
@@ -285,7 +286,8 @@ lk_status layer_norm_backward(const Context& context, const Backward& call) {
       const LaunchShape shape = {
           ceil_divide(m, gradients.block_rows), Team::kThreads,
           parameters ? Shares<Team>::shared_bytes(cut.stride) : Team::kSharedBytes};
-      const auto kernel = parameters ? backward_kernel<T, Team, true> : backward_kernel<T, Team, false>;
+      const auto kernel = parameters ? layer_norm_backward_kernel<T, Team, true>
+                                     : layer_norm_backward_kernel<T, Team, false>;
       return launch("layer_norm_backward", kernel, context, shape, gradients,
                     rows_of<const T>(call.dy), rows_of<const T>(call.x), rows_of<T>(call.d_x));
     });

@@ -165,11 +165,17 @@ TEST_CASE("layer_norm: rows of one element have no gradient beyond a rounding") 
 }
 
 TEST_CASE("layer_norm: each gradient may be left out") {
-  const BackwardCase given({45, 33}, {});
-  on_each_device([&](lk_device* device) {
+  std::vector<BackwardCase> cases;
+  for (const int32_t dtype : activation_dtypes()) {
+    // A row of odd length, one that a warp keeps, one that a block goes over.
+    for (const Shape& shape : {Shape{45, 33}, Shape{20, 64}, Shape{3, 1040}}) {
+      cases.emplace_back(shape, Layout{0, 0, dtype});
+    }
+  }
+  for (const BackwardCase& given : cases) on_each_device(given.x.dtype(), [&](lk_device* device) {
     const BackwardCase all = given.on_device(device, 0);
     size_t bytes = 0;
-    LK_REQUIRE_OK(lk_layer_norm_backward_workspace(device, 45, 33, &bytes));
+    LK_REQUIRE_OK(lk_layer_norm_backward_workspace(device, given.x.sizes()[0], given.x.sizes()[1], &bytes));
     Workspace workspace(device, bytes);
     for (int wanted = 0; wanted < 3; ++wanted) {
       BackwardCase one = given;

@@ -272,14 +272,14 @@ TEST_CASE("linear: one operand off its alignment, the others aligned") {
 // Enough blocks for the large tiles of the tensor cores' products, with edges that do not fill one.
 TEST_CASE("linear: large layers in 16 bits") {
   const Options plain_options{}, scaled{true, true, 0};
-  on_each_device(LK_BF16, [&](lk_device* device) {
-    const Layer wide({1293, 1096, 72}, {0, 0, LK_BF16});
+  for (const int32_t dtype : {LK_BF16, LK_F16}) on_each_device(dtype, [&](lk_device* device) {
+    const Layer wide({1293, 1096, 72}, {0, 0, dtype});
     check_right("y", run_forward(device, wide, LK_WEIGHT_PLAIN, true).y,
                 oracle_forward<double>(wide, true).y, oracle_forward<float>(wide, true).y);
     for (const auto& [shape, options] : {std::pair{Shape{1293, 72, 1096}, plain_options},
                                          std::pair{Shape{64, 1160, 1240}, plain_options},
                                          std::pair{Shape{64, 1160, 1240}, scaled}}) {
-      const Layer layer(shape, {0, 0, LK_BF16});
+      const Layer layer(shape, {0, 0, dtype});
       const BackwardResult result = run_backward(device, layer, LK_WEIGHT_PACKED, options);
       const BackwardResult oracle = oracle_backward<double>(layer, options);
       const BackwardResult plain = plain_backward(layer, options);

@@ -347,6 +347,20 @@ TEST_CASE("lora: backward is right, plain and packed alike") {
   });
 }
 
+// Enough blocks for the large tiles of the forward pass, with edges that do not fill one.
+TEST_CASE("lora: large layers in 16 bits") {
+  for (const int32_t dtype : {LK_BF16, LK_F16}) {
+    const Layer layer({1293, 1096, 72, {{0, 360}, {720, 360}}, 16, 0.1f}, {0, 0, dtype});
+    on_each_device(dtype, [&](lk_device* device) {
+      const ForwardResult result = run_forward(device, layer, LK_WEIGHT_PACKED, true);
+      const ForwardResult oracle = oracle_forward<double>(layer, true);
+      const ForwardResult plain = oracle_forward<float>(layer, true);
+      check_right("y", result.y, oracle.y, plain.y);
+      check_right("h", result.h, oracle.h, plain.h);
+    });
+  }
+}
+
 TEST_CASE("lora: the oracle's gradients are its slopes") {
   // The loss is the sum of y ∘ dy, y with its row scale. It is linear in each input alone.
   const Layer layer({4, 15, 5, {{0, 5}, {10, 5}}, 2, 0.3f});

@@ -16,8 +16,8 @@ constexpr int kForwardWarps = 8;
 
 template <class T, int kElements>
 __global__ void __launch_bounds__(kForwardWarps * kWarp, 4)
-    forward_kernel(BatchRows<const T> x, int64_t first_token, int64_t tokens, int64_t k,
-                   int64_t column_blocks, Rows<float> y) {
+    mean_pool_forward_kernel(BatchRows<const T> x, int64_t first_token, int64_t tokens, int64_t k,
+                             int64_t column_blocks, Rows<float> y) {
   const int64_t b = blockIdx.x / column_blocks, column_block = blockIdx.x - b * column_blocks;
   const int64_t j = (column_block * kWarp + lane_of_warp()) * kElements;
   const auto sums = sum_over_rows<kElements, kForwardWarps>(
@@ -38,8 +38,8 @@ constexpr int kBackwardThreads = 256;
 
 template <class T, int kElements>
 __global__ void __launch_bounds__(kBackwardThreads)
-    backward_kernel(Rows<const float> dy, int64_t batch, int64_t first_token, int64_t tokens,
-                    int64_t chunks, BatchRows<T> d_x) {
+    mean_pool_backward_kernel(Rows<const float> dy, int64_t batch, int64_t first_token,
+                              int64_t tokens, int64_t chunks, BatchRows<T> d_x) {
   const int64_t index = static_cast<int64_t>(blockIdx.x) * kBackwardThreads + threadIdx.x;
   if (index >= batch * tokens * chunks) return;
   const int64_t row = index / chunks, j = (index - row * chunks) * kElements;
@@ -66,8 +66,8 @@ lk_status mean_pool_forward(const Context& context, const pool::Forward& call) {
       return launch("mean_pool_forward", kernel, context, shape, batch_rows_of<const T>(call.x),
                     call.first_token, call.x.sizes[1], k, column_blocks, rows_of<float>(call.y));
     };
-    return has_chunks<T>(call.x) ? run(forward_kernel<T, kChunkElements<T>>, kChunkElements<T>)
-                                 : run(forward_kernel<T, 1>, 1);
+    return has_chunks<T>(call.x) ? run(mean_pool_forward_kernel<T, kChunkElements<T>>, kChunkElements<T>)
+                                 : run(mean_pool_forward_kernel<T, 1>, 1);
   });
 }
 
@@ -82,8 +82,8 @@ lk_status mean_pool_backward(const Context& context, const pool::Backward& call)
                     batch, call.first_token, tokens, chunks, batch_rows_of<T>(call.d_x));
     };
     return has_chunks<T>(call.d_x) && has_chunks<float>(call.dy)
-               ? run(backward_kernel<T, kChunkElements<T>>, k / kChunkElements<T>)
-               : run(backward_kernel<T, 1>, k);
+               ? run(mean_pool_backward_kernel<T, kChunkElements<T>>, k / kChunkElements<T>)
+               : run(mean_pool_backward_kernel<T, 1>, k);
   });
 }
 

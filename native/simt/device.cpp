@@ -4,8 +4,12 @@
 // The executor as a device: "simt", or "simt:SCHEDULE" with SCHEDULE as parse_schedule takes it.
 // LORIKEET_SIMT_SHARED_KB in the environment gives its blocks less shared memory than the largest
 // GPUs have, so that the kernels for smaller ones run: 99 stands for sm_86, 89 and 120.
+// LORIKEET_SIMT_LAUNCHES names a file that a device, when closed, adds a line to for each kernel that
+// ran: where in this library its function is (hexadecimal), the most threads and bytes of shared
+// memory of its blocks (native/cuda/kernels.sh).
 #include "simt.h"
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -28,6 +32,11 @@ class SimtDevice final : public lk_device {
         threads_(threads) {
     context_.stream = &executor_;
     context_.shared_bytes = static_cast<int64_t>(shared_bytes);
+  }
+
+  ~SimtDevice() override {
+    const char* file = std::getenv("LORIKEET_SIMT_LAUNCHES");
+    if (file != nullptr && file[0] != '\0') list_launches(file);
   }
 
   Executor& executor() { return executor_; }
@@ -68,6 +77,20 @@ class SimtDevice final : public lk_device {
   }
 
  private:
+  void list_launches(const char* name) const {
+    std::FILE* file = std::fopen(name, "a");
+    if (file == nullptr) return;
+    for (const auto& [entry, launched] : executor_.launched()) {
+      Dl_info library;
+      if (dladdr(entry, &library) == 0) continue;
+      std::fprintf(file, "%zx %u %zu\n",
+                   static_cast<size_t>(static_cast<const char*>(entry) -
+                                       static_cast<const char*>(library.dli_fbase)),
+                   launched.threads, launched.shared_bytes);
+    }
+    std::fclose(file);
+  }
+
   Executor executor_;
   int threads_;
 };

@@ -101,6 +101,9 @@ std::string Executor::run(const char* kernel, const Shape& shape,
   sum.touched_read_bytes = memory_.touched_read_bytes();
   sum.touched_write_bytes = memory_.touched_write_bytes();
   counters_[kernel].add(sum);
+  Launched& launched = launched_[shape.entry];
+  launched.threads = std::max(launched.threads, shape.block.x);
+  launched.shared_bytes = std::max(launched.shared_bytes, shape.shared_bytes);
   return finding;
 }
 

@@ -55,6 +55,12 @@ class Executor {
   // What each kernel did since the last reset, by kernel name.
   std::map<std::string, Counters> counters();
   void reset_counters();
+  // The most threads and shared memory that each kernel's function was launched with.
+  struct Launched {
+    unsigned threads = 0;
+    size_t shared_bytes = 0;
+  };
+  const std::map<const void*, Launched>& launched() const { return launched_; }
 
  private:
   Schedule schedule_;
@@ -63,6 +69,7 @@ class Executor {
   GlobalMemory memory_;
   std::mutex mutex_;
   std::map<std::string, Counters> counters_;
+  std::map<const void*, Launched> launched_;
 };
 
 }  // namespace lk::simt

@@ -72,6 +72,7 @@ void mma(MmaType type, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b
 struct Shape {
   Index grid, block;
   size_t shared_bytes = 0;
+  const void* entry = nullptr;  // the kernel's function
 };
 // Runs body once a thread on `executor`, an Executor. LK_INTERNAL with the executor's findings when
 // the kernel is wrong.

@@ -9,6 +9,7 @@
 
 #include "common/half_scalar.h"
 #include "common/philox.h"
+#include "digests.h"
 #include "simt/simt.h"
 #include "support.h"
 
@@ -286,6 +287,7 @@ void Array::fetch() {
     LK_REQUIRE_OK(lk_download(device_, codes.data(), block_, codes.size() * 2));
     for (size_t i = 0; i < codes.size(); ++i) storage_[i] = half_to_float(codes[i], layout_.dtype);
   }
+  digest(storage_.data(), storage_.size() * sizeof(float));
   const float untouched = canary(layout_.dtype);
   std::vector<float> outside = storage_;
   for (int64_t i = 0; i < size(); ++i) outside[storage_index(i)] = untouched;

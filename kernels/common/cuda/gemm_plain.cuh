@@ -91,7 +91,9 @@ __global__ __launch_bounds__(PlainTile::kThreads) void product_plain(ProductSize
     }
     barrier();
   }
+#pragma unroll
   for (int p = 0; p < kEach; ++p) {
+#pragma unroll
     for (int q = 0; q < kEach; ++q) {
       const int64_t i = i_first + row + p * kApart, j = j_first + column + q * kApart;
       if (i < size.m && j < size.n) epilogue(part, i, j, sum[p][q]);

@@ -37,7 +37,8 @@ lk_status launch(const char* name, void (*kernel)(Parameters...), const Context&
       {static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y),
        static_cast<unsigned>(shape.blocks_z)},
       {static_cast<unsigned>(shape.threads), 1, 1},
-      static_cast<size_t>(shape.shared_bytes)};
+      static_cast<size_t>(shape.shared_bytes),
+      reinterpret_cast<const void*>(kernel)};
   return simt::run(context.stream, name, simulated, [&] { kernel(Parameters(arguments)...); });
 #else
   const dim3 grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y),

@@ -36,7 +36,8 @@ import picocli.CommandLine.Spec;
       "  lorikeet info                     what this machine offers",
       "  lorikeet train --help             every option of one command",
       "",
-      "In a clone of the repository, lorikeet test builds everything and runs every test."
+      "In a clone of the repository, lorikeet test builds everything and runs every test, and",
+      "lorikeet kernels shows what each CUDA kernel uses and does."
     })
 public final class Main implements Runnable {
   @Spec private CommandSpec spec;

@@ -334,6 +334,15 @@ class LauncherTest {
     assertThat(result.err()).isEqualTo("lorikeet: format takes --check or nothing\n");
   }
 
+  @Test
+  void kernelsTakesAFileAlone() throws Exception {
+    for (String[] wrong : new String[][] {{"kernels", "--json"}, {"kernels", "--csv", "a"}}) {
+      Result result = machine.lorikeet(wrong);
+      assertThat(result.exitCode()).isEqualTo(1);
+      assertThat(result.err()).isEqualTo("lorikeet: kernels takes --json FILE or nothing\n");
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"sh -n", "dash -n", "bash --posix -n", "shellcheck"})
   void theScriptIsPlainShell(String checker) throws Exception {
