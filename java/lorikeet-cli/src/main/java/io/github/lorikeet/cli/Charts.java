@@ -26,13 +26,17 @@ final class Charts {
   }
 
   /**
-   * Predicted against observed shares; a model that is right about its doubts is on the diagonal.
+   * Predicted against observed shares, of labels that some images have; a model that is right about
+   * its doubts is on the diagonal.
    */
-  static Chart reliability(List<String> labelNames, List<Calibration> labels) {
+  static Chart reliability(List<String> labelNames, Measures measures) {
     List<Chart.Line> lines = new ArrayList<>();
-    for (int label = 0; label < labels.size(); label++) {
+    for (int label = 0; label < labelNames.size(); label++) {
+      if (measures.positives(label) == 0) {
+        continue;
+      }
       List<Calibration.Bin> bins =
-          labels.get(label).bins().stream().filter(bin -> bin.count() > 0).toList();
+          measures.calibration().get(label).bins().stream().filter(bin -> bin.count() > 0).toList();
       lines.add(
           new Chart.Line(
               labelNames.get(label),

@@ -53,6 +53,11 @@ final class DeviceOptions {
     return opened;
   }
 
+  /** Its name. */
+  String device() {
+    return device;
+  }
+
   /** Of the activations. */
   DType dtype() {
     return Stream.of(DType.F32, DType.BF16, DType.F16)

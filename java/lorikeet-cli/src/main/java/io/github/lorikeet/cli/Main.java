@@ -20,6 +20,8 @@ import picocli.CommandLine.Spec;
     subcommands = {
       DemoCommand.class,
       TrainCommand.class,
+      StudyCommand.class,
+      ReportCommand.class,
       EvaluateCommand.class,
       PredictCommand.class,
       PretrainCommand.class,

@@ -12,11 +12,14 @@ import io.github.lorikeet.vision.metrics.Auroc;
 import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.Scores;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 
 /** The report of one training run. */
 final class RunReport {
+  private static final int MOST_PREDICTIONS = 5;
+
   private RunReport() {}
 
   /** Of a run without a test list. */
@@ -53,10 +56,11 @@ final class RunReport {
             List.of(Charts.epochs("validation", color, run.epochs(), Charts::validationAuroc)),
             false));
     Scores test = run.test();
+    Measures measures = test == null ? null : Measures.of(test);
     List<Double> aurocs = test == null ? List.of() : List.of(test.auroc().mean());
     if (test != null) {
       charts.add(Chart.roc("ROC on the test list", rocs(test, labelNames)));
-      charts.add(Charts.reliability(labelNames, Measures.of(test).calibration()));
+      charts.add(Charts.reliability(labelNames, measures));
     }
     return new Report(
         task.title(),
@@ -71,9 +75,9 @@ final class RunReport {
                 aurocs,
                 run.seconds(),
                 run.measuredBytes())),
-        test == null ? List.of() : List.of(labels(Measures.of(test), labelNames)),
+        test == null ? List.of() : List.of(labels(measures, labelNames)),
         charts,
-        "Images of the test list, with the predicted probability of each label. " + Overlays.NOTE,
+        "Images of the test list, with the predicted probabilities. " + Overlays.NOTE,
         test == null
             ? List.of()
             : Examples.of(
@@ -129,14 +133,21 @@ final class RunReport {
     return lines;
   }
 
+  /** Of all labels where they are few, else of those that are thought most likely. */
   private static List<Report.Prediction> predictions(Scores test, int image, List<String> names) {
     List<Report.Prediction> predictions = new ArrayList<>();
     for (int label = 0; label < names.size(); label++) {
-      Color color = Charts.labelColor(label);
       predictions.add(
-          new Report.Prediction(names.get(label), color, test.probability(image, label)));
+          new Report.Prediction(
+              names.get(label), Charts.labelColor(label), test.probability(image, label)));
     }
-    return predictions;
+    if (predictions.size() <= MOST_PREDICTIONS) {
+      return predictions;
+    }
+    return predictions.stream()
+        .sorted(Comparator.comparingDouble(Report.Prediction::probability).reversed())
+        .limit(MOST_PREDICTIONS)
+        .toList();
   }
 
   static Report.Memory memory(String name, TrainingRun.Result run) {

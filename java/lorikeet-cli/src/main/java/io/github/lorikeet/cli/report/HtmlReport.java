@@ -227,7 +227,8 @@ public final class HtmlReport {
     }
     out.open("div", "class", "examples");
     for (Example example : report.examples()) {
-      out.open("figure", "class", "example").open("div", "class", "pictures");
+      String kind = example.pictures().size() > 1 ? "example wide" : "example";
+      out.open("figure", "class", kind).open("div", "class", "pictures");
       example.pictures().forEach(picture -> picture(example, picture));
       out.close().open("figcaption");
       if (!example.truth().isEmpty()) {

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.cli.StudyRecipes.Start;
+import io.github.lorikeet.vision.data.ImageList;
+import io.github.lorikeet.vision.data.StudyData;
+import io.github.lorikeet.vision.image.Preprocess;
+import io.github.lorikeet.vision.model.ModelFile;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * A study's weights and lists, each read when it is first asked for and kept from then on. Models
+ * read the weights as long as they live: close it after them.
+ */
+final class StudyFiles implements AutoCloseable {
+  private final Map<Start, Path> weights;
+  private final Map<StudyData, Path> folders;
+  private final StudyRun.Scale scale;
+  private final Map<Start, ModelFile> models = new EnumMap<>(Start.class);
+  private final Map<Path, ImageList> lists = new HashMap<>();
+
+  /**
+   * @param weights of the starts that there are
+   * @param folders of the data sets that there are
+   */
+  StudyFiles(Map<Start, Path> weights, Map<StudyData, Path> folders, StudyRun.Scale scale) {
+    this.weights = weights;
+    this.folders = folders;
+    this.scale = scale;
+  }
+
+  boolean has(StudyTask task) {
+    return weights.containsKey(task.start()) && folders.containsKey(task.data());
+  }
+
+  ModelFile model(Start start) {
+    return models.computeIfAbsent(start, s -> ModelFile.open(weights.get(s), null));
+  }
+
+  /** The weights' name and size, which tell them apart from others well enough. */
+  String describe(Start start) {
+    Path file = weights.get(start);
+    try {
+      return file.getFileName() + ", " + Files.size(file) + " bytes";
+    } catch (IOException e) {
+      throw new UncheckedIOException(file + ": cannot be read", e);
+    }
+  }
+
+  /** Pixels a side. */
+  int imageSize(Start start) {
+    return scale.imageSize() > 0 ? scale.imageSize() : model(start).imageSize();
+  }
+
+  Preprocess preprocess(Start start) {
+    return Preprocess.named(start.id(), imageSize(start));
+  }
+
+  ImageList list(StudyData data, String name) {
+    Path folder = folders.get(data);
+    return lists.computeIfAbsent(folder.resolve(name), path -> data.read(folder, name));
+  }
+
+  ImageList training(StudyTask task) {
+    ImageList list = list(task.data(), task.trainingList());
+    if (list.size() < scale.batch()) {
+      throw new IllegalArgumentException(
+          folders.get(task.data()).resolve(task.trainingList())
+              + ": has "
+              + list.size()
+              + " images, fewer than a batch of "
+              + scale.batch()
+              + ": pass a smaller --batch");
+    }
+    return list;
+  }
+
+  @Override
+  public void close() {
+    models.values().forEach(ModelFile::close);
+  }
+}

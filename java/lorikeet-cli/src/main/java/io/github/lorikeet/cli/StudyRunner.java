@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import io.github.lorikeet.cli.output.Progress;
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.vision.data.ImageList;
+import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.data.StudyData;
+import io.github.lorikeet.vision.image.Preprocess;
+import io.github.lorikeet.vision.model.ModelFile;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.train.TrainOptions;
+import io.github.lorikeet.vision.train.TrainingException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Does a study's runs, each in a folder of its own. Finished ones are passed over, an interrupted
+ * one goes on; so the same command, however often it was ended, ends with the same bits.
+ */
+final class StudyRunner {
+  private final StudyFiles files;
+  private final StudyRun.Scale scale;
+  private final Path out;
+  private final Device device;
+  private final int loaderThreads;
+  private final long cacheBytes;
+  private final Progress progress;
+  private final BooleanSupplier stop;
+
+  /**
+   * @param cacheBytes of decoded images kept, a list
+   * @param stop asked before every update whether to end early
+   */
+  StudyRunner(
+      StudyFiles files,
+      StudyRun.Scale scale,
+      Path out,
+      Device device,
+      int loaderThreads,
+      long cacheBytes,
+      Progress progress,
+      BooleanSupplier stop) {
+    this.files = files;
+    this.scale = scale;
+    this.out = out;
+    this.device = device;
+    this.loaderThreads = loaderThreads;
+    this.cacheBytes = cacheBytes;
+    this.progress = progress;
+    this.stop = stop;
+  }
+
+  /**
+   * @return runs that failed by a loss that is no number; the others are finished, unless it was
+   *     asked to stop
+   */
+  int run(List<StudyRun> runs) throws InterruptedException {
+    int failed = 0;
+    for (int i = 0; i < runs.size() && !stop.getAsBoolean(); i++) {
+      StudyRun run = runs.get(i);
+      String name = "[" + (i + 1) + "/" + runs.size() + "] " + run.title();
+      TrainingFolder folder = folder(run);
+      if (folder.isFinished()) {
+        progress.say(name + ": finished before");
+        continue;
+      }
+      progress.say(name);
+      try {
+        run(run, folder);
+      } catch (TrainingException e) {
+        failed++;
+        progress.say(name + ": failed: " + e.getMessage());
+      }
+    }
+    return failed;
+  }
+
+  private TrainingFolder folder(StudyRun run) {
+    TrainOptions options = run.options(files.imageSize(run.task().start()), scale);
+    return new TrainingFolder(
+        run.folder(out),
+        new TrainingFolder.Task(
+            run.task().title() + ": " + run.method(),
+            run.mode(),
+            run.method(),
+            options,
+            run.task().data().labels(),
+            run.config(options, files.describe(run.task().start()), device.info().name())));
+  }
+
+  private void run(StudyRun run, TrainingFolder folder) throws InterruptedException {
+    StudyTask task = run.task();
+    ModelFile file = files.model(task.start());
+    VisionTransformer model = run.model(file, scale.imageSize());
+    Preprocess preprocess = files.preprocess(task.start());
+    try (ImageLoader training = loader(files.training(task), preprocess);
+        ImageLoader validation =
+            loader(files.list(task.data(), StudyData.VALIDATION_LIST), preprocess);
+        ImageLoader test = loader(files.list(task.data(), StudyData.TEST_LIST), preprocess)) {
+      folder.run(
+          device, model, new TrainingFolder.Images(training, validation, test), progress, stop);
+    }
+  }
+
+  private ImageLoader loader(ImageList list, Preprocess preprocess) {
+    return new ImageLoader(list, preprocess, loaderThreads, cacheBytes);
+  }
+}
