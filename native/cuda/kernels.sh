@@ -72,13 +72,15 @@ table() {
   { launches "$1" | sed 's/^/launched\t/'; compiled "$1" | sed 's/^/compiled\t/'; } | awk -F'\t' '
     function least(a, b) { return a < b ? a : b }
     # Blocks of a multiprocessor: limits of threads, blocks, registers (by 256 a warp) and shared
-    # memory (1 KB a block is the system'"'"'s), CUDA C++ Programming Guide, "Compute Capabilities".
+    # memory (1 KB a block is the system'"'"'s), CUDA C++ Programming Guide, "Compute Capabilities". A
+    # launch that asks for more shared memory than a block may have there takes less, down to that.
     function blocks(arch, threads, registers, shared,   warps, most, each) {
       warps = threads / 32
       most = least(int(most_warps[arch] / warps), most_blocks[arch])
       each = int((registers * 32 + 255) / 256) * 256
       # Registers lie in four parts; a warp has its own in one of them.
       most = least(most, int(4 * int(65536 / 4 / each) / warps))
+      shared = least(shared, (shared_kb[arch] - 1) * 1024)
       return least(most, int(shared_kb[arch] * 1024 / (shared + 1024)))
     }
     BEGIN {
