@@ -27,8 +27,8 @@
 namespace lk::LK_ISA {
 
 constexpr int kPanel = 2 * kLanes;
-// Accumulators, two vectors and a broadcast fit the register file: 24 + 3 of 32, 12 + 3 of 16.
-constexpr int kTileRows = LK_VECTOR_BYTES == 64 ? 12 : 6;
+// Accumulators, two vectors and a broadcast fit the register file: 28 + 3 of 32, 12 + 3 of 16.
+constexpr int kTileRows = LK_VECTOR_BYTES == 64 ? 14 : 6;
 
 template <class T>
 constexpr int kDepth = 1;

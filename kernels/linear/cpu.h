@@ -6,13 +6,19 @@
 // activations' elements.
 #pragma once
 
+#include "common/caches.h"
 #include "common/gemm.h"
 #include "cpu_operations.h"
 
 namespace lk::LK_ISA {
 
-// What a task packs at once should stay in its core's second-level cache.
-constexpr int64_t kBlockFloats = 512 * 1024 / 4;
+// Tiles that a task packs at once, of tile_floats each: what fits a quarter of its core's second-level
+// cache, which two hardware threads may share, so that as much is left for the panel that streams by and
+// for what the epilogue touches; but no fewer than make a panel's way from the third level worth it.
+inline int64_t most_tiles(int64_t tile_floats) {
+  constexpr int64_t kLeastTiles = 4;
+  return larger(kLeastTiles, second_level_cache() / 4 / (tile_floats * 4));
+}
 // A weight that must be brought into another order for a call is packed this much at a time.
 constexpr int64_t kChunkFloats = 16 * 1024 * 1024 / 4;
 
@@ -75,7 +81,7 @@ struct RowTiles {
   RowTiles(int64_t rows, int64_t row_floats, int64_t panels, int threads)
       : rows(rows),
         tile_floats(kTileRows * row_floats),
-        cut(divide_up(rows, kTileRows), kBlockFloats / tile_floats, panels, threads) {}
+        cut(divide_up(rows, kTileRows), most_tiles(tile_floats), panels, threads) {}
   int64_t scratch_floats(int threads) const {
     return threads * cut.largest_block() * tile_floats;
   }
