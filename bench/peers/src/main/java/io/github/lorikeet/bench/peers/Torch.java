@@ -25,6 +25,10 @@ final class Torch {
     }
   }
 
+  static Pointer pointer(long address) {
+    return new Address(address);
+  }
+
   static void threads(int count) {
     torch.set_num_threads(count);
     blasThreads(count);

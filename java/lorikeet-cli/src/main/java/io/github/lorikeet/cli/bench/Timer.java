@@ -19,6 +19,7 @@ public final class Timer {
   /** A sample lasts at least this long: short bodies run several times. */
   private static final double SAMPLE_SECONDS = 0.005;
 
+  private static final double WARM_UP_SECONDS = 0.5;
   private static final int MOST_ROUNDS = 40;
 
   private final Device device;
@@ -107,7 +108,7 @@ public final class Timer {
 
   /** Fresh code and threads are slow at first, for a time and not for a number of calls. */
   private void warmUp(Lane lane) {
-    long end = System.nanoTime() + (long) (Math.min(seconds, 1) * 0.3e9);
+    long end = System.nanoTime() + (long) (Math.min(seconds, WARM_UP_SECONDS) * 1e9);
     int runs = 0;
     double least = Double.POSITIVE_INFINITY;
     do {
@@ -116,7 +117,7 @@ public final class Timer {
       device.synchronize();
       least = Math.min(least, (System.nanoTime() - start) / 1e9);
       runs++;
-    } while (runs < 2 || System.nanoTime() < end);
+    } while (runs < 3 || System.nanoTime() < end);
     lane.estimate = least;
     lane.runs = (int) Math.clamp(SAMPLE_SECONDS / least, 1, 100_000);
   }
