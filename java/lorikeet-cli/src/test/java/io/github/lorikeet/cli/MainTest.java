@@ -97,7 +97,7 @@ class MainTest {
     Result result = lorikeet("info", "--threads", "1");
     assertThat(result.exitCode()).isZero();
     assertThat(result.out())
-        .contains("library    ", "device     cpu: ", "kernels  ", "threads  1\n", "dtypes   f32\n")
+        .contains("library    ", "device     cpu: ", "kernels  ", "threads  1\n", "dtypes   f32")
         .containsPattern("\ndevice     cuda:0: |\nno device  cuda:0: .*CUDA|cuda");
   }
 
