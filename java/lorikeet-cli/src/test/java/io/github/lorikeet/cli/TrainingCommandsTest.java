@@ -3,6 +3,7 @@
 package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import io.github.lorikeet.vision.weights.Checkpoint;
 import java.awt.image.BufferedImage;
@@ -144,6 +145,29 @@ class TrainingCommandsTest {
     assertThat(Files.exists(out.resolve("adapter/adapter_config.json")))
         .isEqualTo(mode.equals("lora"));
     assertThat(Files.exists(out.resolve("weights.safetensors"))).isEqualTo(!mode.equals("lora"));
+  }
+
+  private List<Double> losses(Path run) throws IOException {
+    return Files.readAllLines(run.resolve("log.jsonl")).stream()
+        .map(line -> line.replaceFirst(".*\"loss\":([0-9.]+).*", "$1"))
+        .map(Double::valueOf)
+        .toList();
+  }
+
+  @Test
+  void bf16TrainsLikeF32ButForRounding() throws IOException {
+    Path rounded = folder.resolve("bf16");
+    assertThat(train("--mode", "full").exitCode()).isZero();
+    Result result = train("--mode", "full", "--dtype", "bf16", "--out", rounded);
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    assertThat(rounded.resolve("config.json")).content().contains("\"dtype\" : \"bf16\"");
+    List<Double> expected = losses(out);
+    List<Double> losses = losses(rounded);
+    assertThat(losses).hasSize(2).isNotEqualTo(expected);
+    for (int epoch = 0; epoch < 2; epoch++) {
+      assertThat(losses.get(epoch))
+          .isCloseTo(expected.get(epoch), within(0.01 * expected.get(epoch)));
+    }
   }
 
   @Test
