@@ -20,7 +20,11 @@ public final class Timer {
   private static final double SAMPLE_SECONDS = 0.005;
 
   private static final double WARM_UP_SECONDS = 0.5;
-  private static final int MOST_ROUNDS = 40;
+
+  /** For so long threads that were woken may share a core. */
+  private static final double SETTLE_SECONDS = 0.02;
+
+  private static final int MOST_ROUNDS = 25;
 
   private final Device device;
   private final Probe probe;
@@ -123,6 +127,7 @@ public final class Timer {
   }
 
   private void sample(Lane lane, double limit) {
+    settle(lane);
     Body body = lane.entrant.body();
     MemoryInfo before = device.memory();
     long heap = threads.getCurrentThreadAllocatedBytes();
@@ -136,6 +141,15 @@ public final class Timer {
     lane.nativeAllocations = device.memory().allocations() - before.allocations();
     lane.seconds.add(taken);
     lane.cost.add(taken / limit);
+  }
+
+  /** Runs a short body until its threads, asleep while others were measured, are spread again. */
+  private void settle(Lane lane) {
+    long end = System.nanoTime() + (long) (Math.min(seconds, SETTLE_SECONDS) * 1e9);
+    while (!processorTime && lane.estimate < 10 * SETTLE_SECONDS && System.nanoTime() < end) {
+      lane.entrant.body().run();
+    }
+    device.synchronize();
   }
 
   private long now() {
