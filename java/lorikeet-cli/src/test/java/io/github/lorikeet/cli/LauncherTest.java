@@ -43,7 +43,7 @@ class LauncherTest {
     Result result = machine.lorikeet("train", "--out", "two words");
     assertThat(result.exitCode()).isEqualTo(7);
     assertThat(result.out())
-        .startsWith("<--enable-native-access=lorikeet.core>\n")
+        .contains("<--enable-native-access=lorikeet.core>\n")
         .contains("<-Dlorikeet.home=" + machine.clone + ">\n")
         .contains("<-p>\n<" + machine.clone + "/build/lib.")
         .endsWith(
@@ -317,12 +317,14 @@ class LauncherTest {
   @Test
   void formatRunsTheFormatterOverWrittenSources() throws Exception {
     machine.write("java/lorikeet-core/src/generated/java/C.java", "");
+    machine.write("bench/jmh/src/main/D.java", "");
     machine.environment.put("JAVA_EXITS", "1");
     Result result = machine.lorikeet("format", "--check");
     assertThat(result.exitCode()).isEqualTo(1);
     assertThat(result.out())
         .contains("-all-deps.jar>\n<--dry-run>\n<--set-exit-if-changed>\n")
         .contains("<" + machine.clone + "/java/lorikeet-cli/src/main/A.java>\n")
+        .contains("<" + machine.clone + "/bench/jmh/src/main/D.java>\n")
         .doesNotContain("C.java");
     assertThat(machine.mavenCalls().getFirst()).contains("dependency:copy");
     machine.environment.remove("JAVA_EXITS");
