@@ -90,8 +90,8 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) short_forward(Forward
   copy_async_commit();
 
   int first = warp_of_block() * kProduct;
-  bool waiting = true;
   do {  // every warp at least once: all meet at the barriers
+    const bool waiting = first < S::kWarps * kProduct;
     int lane = fresh(lane_of_warp());
     uint32_t queries[kSteps][4], weights[S::kKeyTiles][4];
     float largest[2], total[2];
@@ -105,11 +105,11 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) short_forward(Forward
     for (int j = 0; j < S::kKeyTiles; ++j) {
       multiply_rows(lane, queries, keys, j * kProduct, scores[j]);
     }
+    lane = fresh(lane_of_warp());
     softmax<T>(lane, scores, a.tokens, a.scale * kLog2E, weights, largest, total);
     if (waiting) {
       copy_async_wait<0>();
       barrier();  // the values are there
-      waiting = false;
     }
     lane = fresh(lane_of_warp());
     float sums[kTiles][4];
@@ -286,12 +286,13 @@ LK_DEVICE void backward_step(const BackwardHeads<T>& a, int query, int strip_col
                              const uint32_t (&values)[kSteps][4],
                              float (&d_k)[kTiles][4], float (&d_v)[kTiles][4]) {
   constexpr Rows64<T> q_tile = {S::kQ}, d_out_tile = {S::kDOut}, k_tile = {S::kK};
-  const int lane = lane_of_warp(), g = lane / 4, key = warp_of_block() * kProduct;
+  const int thread = fresh(threadIdx.x), lane = thread % kWarp, g = lane / 4;
+  const int key = thread / kWarp * kProduct;
   float scores[2][4], d_weights[2][4];
   const int left_keys = left_place(lane, k_tile, key);
   const int right_queries = right_place(lane, q_tile, query);
   clear(scores);
-#pragma unroll
+#pragma unroll 2  // all four at once would spill
   for (int k = 0; k < kSteps; ++k) {
     uint32_t left[4];
     load_left(k_tile, left_keys, k, left);
