@@ -48,10 +48,12 @@ bool always(const Context&, const Call&) {
 
 constexpr Implementation<Forward> kForward[] = {
     {"cuda short", in_chunks<Forward, fits_short_forward>, attention_short_forward},
+    {"cuda stream", in_chunks<Forward, fits_stream>, attention_stream_forward},
     {"cuda general", always<Forward>, attention_general_forward},
 };
 constexpr Implementation<Backward> kBackward[] = {
     {"cuda short", in_chunks<Backward, fits_short_backward>, attention_short_backward},
+    {"cuda stream", in_chunks<Backward, fits_stream>, attention_stream_backward},
     {"cuda general", always<Backward>, attention_general_backward},
 };
 

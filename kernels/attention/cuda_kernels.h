@@ -18,6 +18,11 @@ bool fits_short_backward(const Context& context, const attention::Sizes& sizes);
 lk_status attention_short_forward(const Context& context, const attention::Forward& call);
 lk_status attention_short_backward(const Context& context, const attention::Backward& call);
 
+// 16-bit rows that begin at multiples of 16 bytes, as above.
+inline bool fits_stream(const Context&, const attention::Sizes& sizes) { return sizes.head_dim <= 128; }
+lk_status attention_stream_forward(const Context& context, const attention::Forward& call);
+lk_status attention_stream_backward(const Context& context, const attention::Backward& call);
+
 lk_status attention_general_forward(const Context& context, const attention::Forward& call);
 lk_status attention_general_backward(const Context& context, const attention::Backward& call);
 

@@ -23,29 +23,32 @@ LK_DEVICE Shared<T> shared_at(int place) {
   return (shared_memory() + place).as<T>();
 }
 
-// Rows of kDim elements in shared memory, their chunks permuted so that one chunk of 8 neighbouring
-// rows lies in 8 different groups of banks: matrix loads and copies meet no conflicts. The place of
-// chunk c of a row is that of its chunk b with the bits of b ^ c flipped: one instruction away.
+// Rows of kDim elements in shared memory, laid out so that one chunk of 8 neighbouring rows lies in 8
+// different groups of banks: matrix loads and copies meet no conflicts. Where a row is a power of two of
+// chunks, these are permuted; else rows are an odd number of chunks apart. The place of chunk c of a row
+// is one instruction away from that of its chunk 0 or 1: bits of a permuted place flip.
 template <class T, int kDim>
 struct Tile {
   static constexpr int kChunks = kDim / kChunk;
-  static_assert(kChunks == 4 || kChunks == 8 || kChunks == 16);
+  static constexpr bool kPermuted = (kChunks & (kChunks - 1)) == 0;
+  static constexpr int kPitch = (kPermuted ? kChunks : kChunks | 1) * 16;
+  static_assert(kChunks % 2 == 0 && (kChunks >= 4 && kChunks <= 16));
 
-  int base;  // the place of row 0, a multiple of 128
+  int base;  // the place of row 0, a multiple of 256
 
-  __host__ __device__ static constexpr int bytes(int rows) { return rows * kDim * 2; }
+  __host__ __device__ static constexpr int bytes(int rows) { return rows * kPitch; }
 
   LK_DEVICE int place(int row, int chunk) const {
     // Rows start at so many different groups of banks; after so many rows they start there again.
     constexpr unsigned kTurns = kChunks < 8 ? kChunks : 8;
-    const int turn = static_cast<unsigned>(row) / (8 / kTurns) % kTurns;
-    return base + row * (kDim * 2) + (turn ^ chunk) * 16;
+    const int turn = kPermuted ? static_cast<unsigned>(row) / (8 / kTurns) % kTurns : 0;
+    return base + row * kPitch + (turn ^ chunk) * 16;
   }
-  // `flip` chunks from the chunk at `place`.
-  LK_DEVICE static Shared<T> at(int place, int flip) {
-    return shared_at<T>(place ^ flip * 16);
+  // `further` chunks, an even number, from the chunk 0 or 1 at `place`.
+  LK_DEVICE static Shared<T> at(int place, int further) {
+    return shared_at<T>(kPermuted ? place ^ further * 16 : place + further * 16);
   }
-  LK_DEVICE Shared<T> at_chunk(int row, int chunk) const { return at(place(row, chunk), 0); }
+  LK_DEVICE Shared<T> at_chunk(int row, int chunk) const { return shared_at<T>(place(row, chunk)); }
 };
 
 template <int kTiles>
