@@ -74,7 +74,9 @@ lk_status describe_sizes(const lk_tensor* qkv, Sizes& sizes, View& view);
 // maths done plainly" that a kernel's error is measured by.
 template <class Real>
 void reference_forward(const Forward& call);
+// A weights_dtype of 16 bits: P and d_S are rounded to it before they multiply rows, as plain maths in
+// that dtype has them.
 template <class Real>
-void reference_backward(const Backward& call);
+void reference_backward(const Backward& call, int32_t weights_dtype = LK_F32);
 
 }  // namespace lk::attention

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "attention/attention.h"
+#include "common/half_scalar.h"
 
 namespace lk::attention {
 namespace {
@@ -51,7 +52,7 @@ void forward_head(const Forward& call, int64_t b, int64_t h) {
 }
 
 template <class Real>
-void backward_head(const Backward& call, int64_t b, int64_t h) {
+void backward_head(const Backward& call, int32_t weights_dtype, int64_t b, int64_t h) {
   const int64_t tokens = call.sizes.tokens, d = call.sizes.head_dim;
   const HeadRows q = head_of_qkv(call.qkv, kQuery, b, h), k = head_of_qkv(call.qkv, kKey, b, h);
   const HeadRows v = head_of_qkv(call.qkv, kValue, b, h);
@@ -61,9 +62,13 @@ void backward_head(const Backward& call, int64_t b, int64_t h) {
   for (int64_t i = 0; i < tokens; ++i) {
     const Real weighted = dot<Real>(d_out.row(i), out.row(i), d);
     for (int64_t j = 0; j < tokens; ++j) {
-      const Real p = std::exp(call.scale * dot<Real>(q.row(i), k.row(j), d) - log_sum_exp[i]);
+      Real p = std::exp(call.scale * dot<Real>(q.row(i), k.row(j), d) - log_sum_exp[i]);
       const Real d_p = dot<Real>(d_out.row(i), v.row(j), d);
-      const Real d_s = call.scale * (p * (d_p - weighted));
+      Real d_s = call.scale * (p * (d_p - weighted));
+      if (weights_dtype != LK_F32) {
+        p = round_to(weights_dtype, static_cast<float>(p));
+        d_s = round_to(weights_dtype, static_cast<float>(d_s));
+      }
       add_scaled(p, d_out.row(i), d, &d_v[j * d]);
       add_scaled(d_s, k.row(j), d, &d_q[i * d]);
       add_scaled(d_s, q.row(i), d, &d_k[j * d]);
@@ -90,13 +95,14 @@ void reference_forward(const Forward& call) {
 // With P = softmax(scale q kᵀ) and D = rowsum(d_out ∘ out):
 // d_v = Pᵀ d_out; d_P = d_out vᵀ; d_S = P ∘ (d_P - D); d_q = scale d_S k; d_k = scale d_Sᵀ q.
 template <class Real>
-void reference_backward(const Backward& call) {
-  for_each_head(call.sizes, [&](int64_t b, int64_t h) { backward_head<Real>(call, b, h); });
+void reference_backward(const Backward& call, int32_t weights_dtype) {
+  for_each_head(call.sizes,
+                [&](int64_t b, int64_t h) { backward_head<Real>(call, weights_dtype, b, h); });
 }
 
 template void reference_forward<double>(const Forward&);
 template void reference_forward<float>(const Forward&);
-template void reference_backward<double>(const Backward&);
-template void reference_backward<float>(const Backward&);
+template void reference_backward<double>(const Backward&, int32_t);
+template void reference_backward<float>(const Backward&, int32_t);
 
 }  // namespace lk::attention

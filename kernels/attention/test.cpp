@@ -68,9 +68,11 @@ Result rounded(const Result& oracle, int32_t dtype) {
 
 // The gradient at what a forward pass saved.
 template <class Real>
-Array oracle_backward(const Sizes& s, const View& qkv, float scale, Result saved, Array d_out) {
+Array oracle_backward(const Sizes& s, const View& qkv, float scale, Result saved, Array d_out,
+                      int32_t weights_dtype = LK_F32) {
   attention::reference_backward<Real>({s, qkv, scale, saved.out.view(), d_out.view(),
-                                       saved.log_sum_exp.view(), saved.d_qkv.view()});
+                                       saved.log_sum_exp.view(), saved.d_qkv.view()},
+                                      weights_dtype);
   return saved.d_qkv;
 }
 
@@ -131,7 +133,8 @@ void check_attention(const Sizes& s, Array& qkv, float scale, Layout layout = {}
   const Result plain = oracle_forward<float>(s, qkv.view(), scale);
   const Result saved = rounded(oracle, layout.dtype);
   const Array d_qkv = oracle_backward<double>(s, qkv.view(), scale, saved, d_out);
-  const Array plain_d_qkv = oracle_backward<float>(s, qkv.view(), scale, saved, d_out);
+  const Array plain_d_qkv =
+      oracle_backward<float>(s, qkv.view(), scale, saved, d_out, layout.dtype);
   on_each_device(layout.dtype, [&](lk_device* device) {
     if (is_too_long(device, s, layout.dtype)) return;
     const Result actual = on_device(device, s, qkv.on(device), scale, saved, d_out, layout);
@@ -172,7 +175,7 @@ TEST_CASE("attention: any layout of rows") {
 }
 
 TEST_CASE("attention: scores that rise from block to block, sharply") {
-  for (const Sizes& s : {Sizes{1, 1300, 1, 3}, Sizes{1, 260, 1, 3}}) {
+  for (const Sizes& s : {Sizes{1, 1300, 1, 3}, Sizes{1, 260, 1, 3}, Sizes{1, 261, 1, 64}, Sizes{1, 133, 1, 32}}) {
     for (const int32_t dtype : activation_dtypes()) {
       const Layout layout{0, 0, dtype};
       Array qkv = qkv_array(s, layout).randomize(1);
@@ -187,41 +190,16 @@ TEST_CASE("attention: scores that rise from block to block, sharply") {
   }
 }
 
-// Forward alone: d_q is a sum of rounded d_scores times keys, and keys as large as these show little but
-// that rounding.
-TEST_CASE("attention: 16-bit scores that rise from block to block, sharply") {
-  for (const Sizes& s : {Sizes{1, 261, 1, 64}, Sizes{1, 133, 1, 32}}) {
-    for (const int32_t dtype : activation_dtypes()) {
-      const Layout layout{0, 0, dtype};
-      Array qkv = qkv_array(s, layout).randomize(1);
-      for (int64_t t = 0; t < s.tokens; ++t) {
-        qkv.at(t * 3 * s.head_dim) = 1;
-        qkv.at((t * 3 + 1) * s.head_dim) = 13 * static_cast<float>(t) / static_cast<float>(s.tokens);
-      }
-      qkv.round();
-      const Result oracle = oracle_forward<double>(s, qkv.view(), 1);
-      const Result plain = oracle_forward<float>(s, qkv.view(), 1);
-      on_each_device(dtype, [&](lk_device* device) {
-        Array out = out_array(s, layout), log_sum_exp = log_sum_exp_array(s);
-        forward_on(device, qkv.on(device), 1, out.on(device), log_sum_exp.on(device));
-        out.fetch();
-        log_sum_exp.fetch();
-        check_right("out", out, oracle.out, plain.out);
-        check_right("log_sum_exp", log_sum_exp, oracle.log_sum_exp, plain.log_sum_exp);
-      });
-    }
-  }
-}
-
 TEST_CASE("attention: scores far from zero neither overflow nor vanish") {
-  for (const Sizes& s : {Sizes{1, 70, 1, 4}, Sizes{1, 70, 1, 64}}) {
+  for (const Sizes& s : {Sizes{1, 70, 1, 4}, Sizes{1, 70, 1, 64}, Sizes{1, 70, 1, 96}, Sizes{1, 258, 1, 64}}) {
     for (const int32_t dtype : activation_dtypes()) {
-      // Keys of 12, not of 3000: a gradient times those would show their rounding alone.
-      for (float key : {-12.0f, 12.0f}) {
+      // Queries of 3072, not keys: a row of d_scores sums to zero, so that d_q at a large key would show
+      // rounding alone.
+      for (float key : {-1.0f, 1.0f}) {
         const Layout layout{0, 0, dtype};
         Array qkv = qkv_array(s, layout).randomize(1);
         for (int64_t t = 0; t < s.tokens; ++t) {
-          qkv.at(t * 3 * s.head_dim) = 256;
+          qkv.at(t * 3 * s.head_dim) = 3072;
           qkv.at((t * 3 + 1) * s.head_dim) = key;
         }
         check_attention(s, qkv, 1, layout);
