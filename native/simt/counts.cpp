@@ -153,8 +153,10 @@ Shape layer_norm(const Device& device, const char* name, Body body) {
 std::vector<Shape> shapes(const Device& device) {
   using lk::bench::Attention, lk::bench::LayerNorm, lk::bench::Linear;
   std::vector<Shape> list;
-  list.push_back(attention(device, "forward", 197, [](Attention& a) { a.forward(); }));
-  list.push_back(attention(device, "backward", 197, [](Attention& a) { a.backward(); }));
+  for (const int64_t tokens : {197, 785}) {
+    list.push_back(attention(device, "forward", tokens, [](Attention& a) { a.forward(); }));
+    list.push_back(attention(device, "backward", tokens, [](Attention& a) { a.backward(); }));
+  }
   list.push_back(lora(device, false));
   list.push_back(lora(device, true));
   list.push_back(linear(device, "GEMM qkv forward, bias", 3 * kWidth, kWidth, [](Linear& l) { l.forward(); }));
