@@ -9,6 +9,8 @@ namespace {
 
 constexpr int64_t kMaxExtentBytes = int64_t{1} << 62;
 
+thread_local MemoryWatch* watch_of_thread = nullptr;
+
 int append_list(char* text, size_t size, const char* label, const int64_t* values, int count) {
   int used = std::snprintf(text, size, "%s[", label);
   for (int i = 0; i < count && used < static_cast<int>(size); ++i) {
@@ -48,6 +50,17 @@ int64_t extent_elements(const lk_tensor& tensor) {
 }
 
 }  // namespace
+
+Watching::Watching(MemoryWatch* watch) {
+  watch_of_thread = watch;
+  if (watch != nullptr) watch->begin();
+}
+
+Watching::~Watching() { watch_of_thread = nullptr; }
+
+void tell_watch(const Extent& memory) {
+  if (watch_of_thread != nullptr) watch_of_thread->touches(memory);
+}
 
 const char* dtype_name(int32_t dtype) {
   switch (dtype) {
@@ -117,6 +130,7 @@ lk_status check_tensor(const char* name, const lk_tensor* tensor) {
     return fail(LK_BAD_ARGUMENT, "%s: data is not aligned to its %s elements", name,
                 dtype_name(tensor->dtype));
   }
+  tell_watch(extent(*tensor));
   return LK_OK;
 }
 
@@ -267,6 +281,8 @@ lk_status check_scratch(const char* name, const void* memory, size_t bytes, size
   if (needed > 0 && reinterpret_cast<uintptr_t>(memory) % LK_ALIGNMENT != 0) {
     return fail(LK_BAD_ARGUMENT, "%s: not aligned to %d bytes", name, LK_ALIGNMENT);
   }
+  const auto first = reinterpret_cast<uintptr_t>(memory);
+  tell_watch({first, first + needed});
   return LK_OK;
 }
 

@@ -66,6 +66,33 @@ struct ShapeText {
 };
 ShapeText shape_text(const lk_tensor& tensor);
 
+// The bytes [first, last) that a tensor touches; {0, 0} when empty.
+struct Extent {
+  uintptr_t first, last;
+};
+Extent extent(const lk_tensor& tensor);
+inline bool overlap(const Extent& a, const Extent& b) { return a.first < b.last && b.first < a.last; }
+
+// Learns which memory a call touches: while one is watching on a thread, the checks below tell it of
+// every tensor and every piece of scratch memory that they find sound there.
+class MemoryWatch {
+ public:
+  virtual ~MemoryWatch() = default;
+  // A new call: nothing was touched so far.
+  virtual void begin() = 0;
+  virtual void touches(const Extent& memory) = 0;
+};
+
+// Lets `watch` (NULL: none) watch the calling thread for as long as this lives.
+class Watching {
+ public:
+  explicit Watching(MemoryWatch* watch);
+  ~Watching();
+  Watching(const Watching&) = delete;
+};
+// What a check calls.
+void tell_watch(const Extent& memory);
+
 // A tensor is well formed: known dtype, rank, sizes and strides in range (no extent beyond 2^62
 // bytes), data present unless empty, data aligned to its element.
 lk_status check_tensor(const char* name, const lk_tensor* tensor);
@@ -100,13 +127,6 @@ lk_status as_view(const char* name, const lk_tensor* tensor, int rank, const int
 // Output tensors must not repeat elements: every dimension longer than 1 has a stride of at least
 // the extent of the dimensions of smaller strides.
 lk_status check_output(const char* name, const lk_tensor* tensor);
-
-// The bytes [first, last) that a tensor touches; {0, 0} when empty.
-struct Extent {
-  uintptr_t first, last;
-};
-Extent extent(const lk_tensor& tensor);
-inline bool overlap(const Extent& a, const Extent& b) { return a.first < b.last && b.first < a.last; }
 
 // Two tensors share no memory.
 lk_status check_apart(const char* name_a, const lk_tensor* a, const char* name_b,

@@ -101,6 +101,11 @@ lk_status describe_weight(const lk_weight* w, int64_t layout, Weight& weight) {
   if (weight.packed && reinterpret_cast<uintptr_t>(w->data) % LK_ALIGNMENT != 0) {
     return fail(LK_BAD_ARGUMENT, "w: packed data is not aligned to %d bytes", LK_ALIGNMENT);
   }
+  if (weight.packed) {
+    // Beyond weight_extent by what its rows are padded with: fewer elements than LK_ALIGNMENT each.
+    const Extent sure = extent(tensor);
+    tell_watch({sure.first, sure.last + w->n * LK_ALIGNMENT * dtype_bytes(w->dtype)});
+  }
   return LK_OK;
 }
 

@@ -1,24 +1,23 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A CUDA device: "cuda" or "cuda:N". Kernels run on the legacy default stream unless the caller
-// hands one in; what is enqueued there is ordered, so an operation returns without waiting.
+// A CUDA device: "cuda" or "cuda:N". Kernels run on one stream, the device's own or one that the
+// caller hands in; what is given to it is ordered, so an operation returns without waiting. Beside
+// the device's own run uploads (uploads.h).
 #include <cuda_runtime.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
+#include "check.h"
 #include "cuda_operations.h"
 #include "plugin.h"
+#include "uploads.h"
 
 namespace lk::cuda {
 namespace {
-
-lk_status check(cudaError_t error, const char* what) {
-  if (error == cudaSuccess) return LK_OK;
-  return fail(LK_DEVICE_LOST, "%s: %s", what, cudaGetErrorString(error));
-}
 
 class CudaDevice final : public lk_device {
  public:
@@ -27,7 +26,18 @@ class CudaDevice final : public lk_device {
     context_.shared_bytes = static_cast<int64_t>(properties.sharedMemPerBlockOptin);
   }
   ~CudaDevice() override {
-    if (uploaded_ != nullptr) cudaEventDestroy(uploaded_);
+    cudaSetDevice(index_);
+    if (switched_ != nullptr) cudaEventDestroy(switched_);
+    if (own_ != nullptr) cudaStreamDestroy(own_);  // which lets its work end
+  }
+
+  // What can fail of the constructor.
+  lk_status start() {
+    LK_TRY(check(cudaSetDevice(index_), "device"));
+    LK_TRY(check(cudaStreamCreateWithFlags(&own_, cudaStreamNonBlocking), "device: stream"));
+    LK_TRY(check(cudaEventCreateWithFlags(&switched_, cudaEventDisableTiming), "device: event"));
+    context_.stream = own_;
+    return LK_OK;
   }
 
   lk_status describe(lk_device_info& info) override {
@@ -36,35 +46,47 @@ class CudaDevice final : public lk_device {
     std::snprintf(info.isa, sizeof(info.isa), "sm_%d%d", properties_.major, properties_.minor);
     std::snprintf(info.supported, sizeof(info.supported), "%s", info.isa);
     std::snprintf(info.processor, sizeof(info.processor), "%.100s", properties_.name);
-    info.dtypes = operations().dtypes;
     info.threads = properties_.multiProcessorCount;
     info.dtypes = operations().dtypes;
     info.total_memory = static_cast<int64_t>(properties_.totalGlobalMem);
     return LK_OK;
   }
 
+  lk_status set_stream(void* handed_in) override {
+    const cudaStream_t next = handed_in != nullptr ? static_cast<cudaStream_t>(handed_in) : own_;
+    if (next == stream()) return LK_OK;
+    LK_TRY(check(cudaSetDevice(index_), "device"));
+    LK_TRY(uploads_.join(stream()));
+    LK_TRY(check(cudaEventRecord(switched_, stream()), "stream"));
+    LK_TRY(check(cudaStreamWaitEvent(next, switched_, 0), "stream"));
+    context_.stream = next;
+    return LK_OK;
+  }
+
   lk_status synchronize() override {
     LK_TRY(check(cudaSetDevice(index_), "device"));
-    return check(cudaStreamSynchronize(stream()), "synchronize");
+    LK_TRY(check(cudaStreamSynchronize(stream()), "synchronize"));
+    return uploads_.await();
   }
   lk_status upload(void* destination, const void* source, size_t bytes) override {
-    return copy(destination, source, bytes, cudaMemcpyHostToDevice, "upload");
+    return copy(destination, source, bytes, destination, cudaMemcpyHostToDevice, "upload");
   }
   lk_status download(void* destination, const void* source, size_t bytes) override {
-    return copy(destination, source, bytes, cudaMemcpyDeviceToHost, "download");
+    return copy(destination, source, bytes, source, cudaMemcpyDeviceToHost, "download");
   }
   lk_status upload_async(void* destination, const void* source, size_t bytes) override {
     LK_TRY(check(cudaSetDevice(index_), "device"));
-    if (uploaded_ == nullptr) {
-      LK_TRY(check(cudaEventCreateWithFlags(&uploaded_, cudaEventDisableTiming), "upload"));
-    }
-    LK_TRY(check(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyHostToDevice, stream()),
-                 "upload"));
-    return check(cudaEventRecord(uploaded_, stream()), "upload");
+    return stream() == own_ ? uploads_.copy_beside(own_, destination, source, bytes)
+                            : uploads_.copy_on(stream(), destination, source, bytes);
   }
-  lk_status await_uploads() override {
-    return uploaded_ == nullptr ? LK_OK : check(cudaEventSynchronize(uploaded_), "uploads");
+  lk_status await_uploads() override { return uploads_.await(); }
+
+  MemoryWatch* watch() override { return &uploads_; }
+  lk_status begin_work() override {
+    LK_TRY(check(cudaSetDevice(index_), "device"));  // where launches go
+    return uploads_.begin_work(stream());
   }
+  lk_status end_work() override { return uploads_.end_work(stream()); }
 
  protected:
   void* allocate_block(size_t bytes) override {
@@ -75,6 +97,7 @@ class CudaDevice final : public lk_device {
     }
     return block;
   }
+  // Waits for all work of the device, on any stream.
   void release_block(void* block, size_t) override { cudaFree(block); }
   int64_t free_bytes() override {
     size_t free = 0, total = 0;
@@ -94,16 +117,23 @@ class CudaDevice final : public lk_device {
  private:
   cudaStream_t stream() const { return static_cast<cudaStream_t>(context_.stream); }
 
-  lk_status copy(void* destination, const void* source, size_t bytes, cudaMemcpyKind kind,
-                 const char* what) {
+  // A copy that has ended on return; `memory` is its end on the device.
+  lk_status copy(void* destination, const void* source, size_t bytes, const void* memory,
+                 cudaMemcpyKind kind, const char* what) {
     LK_TRY(check(cudaSetDevice(index_), "device"));
+    const auto first = reinterpret_cast<uintptr_t>(memory);
+    uploads_.begin();
+    uploads_.touches({first, first + bytes});
+    LK_TRY(uploads_.begin_work(stream()));
     LK_TRY(check(cudaMemcpyAsync(destination, source, bytes, kind, stream()), what));
     return check(cudaStreamSynchronize(stream()), what);
   }
 
   int index_;
   cudaDeviceProp properties_;
-  cudaEvent_t uploaded_ = nullptr;  // the last upload_async, once there was one
+  cudaStream_t own_ = nullptr;
+  cudaEvent_t switched_ = nullptr;  // the end of what the stream before was given
+  Uploads uploads_;
 };
 
 lk_status parse_index(const char* name, int& index) {
@@ -141,7 +171,8 @@ lk_status lk::open_plugin_device(const char* name, int32_t, lk_device** device) 
     return fail(LK_UNSUPPORTED, "name: %.40s is a %s (sm_%d%d), the kernels need sm_80 or newer", name,
                 properties.name, properties.major, properties.minor);
   }
-  LK_TRY(cuda::check(cudaSetDevice(index), "device"));
-  *device = new cuda::CudaDevice(name, index, properties);
+  auto opened = std::make_unique<cuda::CudaDevice>(name, index, properties);
+  LK_TRY(opened->start());
+  *device = opened.release();
   return LK_OK;
 }

@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a signature or a struct of this header changes. */
-#define LK_ABI_VERSION 3
+#define LK_ABI_VERSION 4
 /* Bytes: the alignment of lk_allocate's blocks, and the one asked of workspaces. */
 #define LK_ALIGNMENT 64
 #define LK_MAX_DIMS 5
@@ -126,6 +126,17 @@ LK_API lk_status lk_device_close(lk_device* device);
 LK_API lk_status lk_device_describe(lk_device* device, lk_device_info* info);
 /* Returns when all work given to the device has ended. */
 LK_API lk_status lk_synchronize(lk_device* device);
+/* From the next call on a CUDA device gives its work to `stream`, a cudaStream_t of that device's
+ * primary context (cudaStreamLegacy and cudaStreamPerThread too); NULL is the device's own stream,
+ * which it opens with. Nothing is waited for: what was given to the device before runs before what is
+ * given after, by an event between the two streams. The stream stays the caller's, and lives until
+ * another was handed in or the device was closed.
+ * On the caller's stream the device's work, uploads and all, is in order with the caller's own there.
+ * The device's own stream is a non-blocking one, in order with no other, the legacy default stream
+ * included: the caller's other work on the same memory takes lk_synchronize, or a stream handed in.
+ * A device without streams takes NULL; it answers LK_UNSUPPORTED to anything else, which may be
+ * right for another device. Calls on a CUDA device make it the calling thread's current one. */
+LK_API lk_status lk_set_stream(lk_device* device, void* stream);
 
 /* ---- Memory ------------------------------------------------------------------------------- */
 
@@ -159,7 +170,9 @@ LK_API lk_status lk_allocate_host(lk_device* device, size_t bytes, void** block)
 /* Frees a block of lk_allocate_host's; as lk_free. */
 LK_API lk_status lk_free_host(lk_device* device, void* block);
 /* As lk_upload, in order with all other calls, but may return before host_source was read: it must
- * stay as it is until lk_await_uploads has returned. */
+ * stay as it is until lk_await_uploads has returned. On a CUDA device's own stream the copy runs
+ * beside all calls that share no memory with device_destination: it waits for the earlier calls that
+ * do, and later ones that do wait for it. */
 LK_API lk_status lk_upload_async(lk_device* device, void* device_destination,
                                  const void* host_source, size_t bytes);
 /* Returns when the sources of all uploads so far have been read; calls made after them may still be

@@ -34,6 +34,17 @@ struct lk_device {
     return upload(destination, source, bytes);
   }
   virtual lk_status await_uploads() { return LK_OK; }
+  virtual lk_status set_stream(void* stream) {
+    if (stream == nullptr) return LK_OK;
+    return lk::fail(LK_UNSUPPORTED, "stream: %p, but device %s has no streams, expected NULL", stream,
+                    name_.c_str());
+  }
+
+  // A device whose uploads run beside its kernels learns here what a call touches, orders the two
+  // before the call's first kernel, and notes after its last how far the call reaches.
+  virtual lk::MemoryWatch* watch() { return nullptr; }
+  virtual lk_status begin_work() { return LK_OK; }
+  virtual lk_status end_work() { return LK_OK; }
 
   // Counted allocation. These may be called from any thread.
   lk_status allocate(size_t bytes, void** block);

@@ -51,21 +51,32 @@ lk_status check_computes(const char* operation, const lk_device* device, const C
   return LK_OK;
 }
 
+// Runs a call whose arguments were checked.
+template <class Call>
+lk_status run(const char* operation, lk_device* device,
+              lk_status (*kernel)(const Context&, const Call&), const Context& context,
+              const Call& call) {
+  describe(operation, device->operations().kernel);
+  LK_TRY(device->begin_work());
+  const lk_status status = kernel(context, call);
+  const lk_status ended = device->end_work();  // a kernel that failed may have begun
+  trace();
+  return status != LK_OK ? status : ended;
+}
+
 // describe(call) fills the operation's description from the entry point's arguments.
 template <class Call, class Describe>
 lk_status execute(const char* operation, lk_device* device, Slot<Call> slot,
                   const Describe& describe_call) noexcept {
   return guarded([&]() -> lk_status {
     LK_TRY(check_device(device));
+    const Watching watching(device->watch());
     Call call{};
     LK_TRY(describe_call(call));
     const auto kernel = device->operations().*slot;
     if (kernel == nullptr) return unsupported(operation, device);
     LK_TRY(check_computes(operation, device, call));
-    describe(operation, device->operations().kernel);
-    const lk_status status = kernel(device->context(), call);
-    trace();
-    return status;
+    return run(operation, device, kernel, device->context(), call);
   });
 }
 
@@ -76,6 +87,7 @@ lk_status execute(const char* operation, lk_device* device, Slot<Call> slot,
                   const Describe& describe_call) noexcept {
   return guarded([&]() -> lk_status {
     LK_TRY(check_device(device));
+    const Watching watching(device->watch());
     Call call{};
     LK_TRY(describe_call(call));
     const auto kernel = device->operations().*slot;
@@ -85,10 +97,7 @@ lk_status execute(const char* operation, lk_device* device, Slot<Call> slot,
     Context context = device->context();
     LK_TRY(check_workspace(workspace, workspace_bytes, needed(context, call)));
     context.workspace = workspace;
-    describe(operation, device->operations().kernel);
-    const lk_status status = kernel(context, call);
-    trace();
-    return status;
+    return run(operation, device, kernel, context, call);
   });
 }
 

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The parts of the C ABI that are no operation: devices, memory, errors.
+#include <algorithm>
 #include <cstring>
 
+#include "linear/linear.h"
 #include "support.h"
 
 namespace lk::test {
@@ -96,6 +98,96 @@ TEST_CASE("abi: uploads from host blocks arrive before later work, and blocks mu
     LK_REQUIRE_OK(lk_free_host(device, nullptr));
     LK_REQUIRE_FAILS(lk_upload_async(device, nullptr, received, 4), LK_BAD_ARGUMENT, "destination");
     LK_REQUIRE_FAILS(lk_allocate_host(device, 0, &host), LK_BAD_ARGUMENT, "bytes");
+  });
+}
+
+TEST_CASE("abi: a watch is told of all the memory that a call's arguments lie in") {
+  struct Told : MemoryWatch {
+    std::vector<Extent> told;
+    void begin() override { told.clear(); }
+    void touches(const Extent& memory) override { told.push_back(memory); }
+    bool of(const void* data, size_t bytes) const {
+      const auto first = reinterpret_cast<uintptr_t>(data);
+      return std::any_of(told.begin(), told.end(), [&](const Extent& extent) {
+        return extent.first <= first && first + bytes <= extent.last;
+      });
+    }
+  } watch;
+  float memory[6][64] = {};
+  alignas(LK_ALIGNMENT) float packed[5 * 8 + LK_ALIGNMENT];
+  const auto rows = [&](int i, int64_t m, int64_t k) {
+    return lk_tensor{memory[i], {m, k}, {9, 1}, LK_F32, 2};
+  };
+  const lk_tensor x = rows(0, 4, 7), y = rows(1, 4, 5), z = rows(2, 4, 5), residual = rows(3, 4, 5),
+                  bias = rows(4, 1, 5), scale = rows(5, 1, 2);
+  const lk_weight w = {packed, 5, 7, -16, LK_WEIGHT_PACKED, LK_F32};
+  const lk_epilogue epilogue = {&z, &residual, &scale, 0, 0};
+  {
+    const Watching watching(&watch);
+    linear::Forward call;
+    LK_REQUIRE_OK(linear::describe_forward(&x, &w, -16, &bias, &epilogue, &y, call));
+    LK_REQUIRE_OK(check_workspace(packed, 64, 64));
+  }
+  for (const lk_tensor* tensor : {&x, &y, &z, &residual}) {
+    CHECK(watch.of(tensor->data, (3 * 9 + tensor->sizes[1]) * sizeof(float)));
+  }
+  CHECK(watch.of(bias.data, 5 * sizeof(float)));
+  CHECK(watch.of(scale.data, 2 * sizeof(float)));
+  CHECK(watch.of(packed, 5 * 8 * sizeof(float)));  // its rows padded to 32 bytes
+  CHECK(watch.told.back().last == watch.told.back().first + 64);
+  const size_t told = watch.told.size();
+  LK_REQUIRE_OK(check_tensor("x", &x));
+  CHECK(watch.told.size() == told);  // no longer watching
+}
+
+TEST_CASE("abi: uploads and the calls before and after them come in their order") {
+  on_each_device([](lk_device* device) {
+    constexpr int kRounds = 40, kCount = 1 << 16;
+    void* host = nullptr;
+    LK_REQUIRE_OK(lk_allocate_host(device, kRounds * kCount * 4, &host));
+    float* sources = static_cast<float*>(host);
+    for (int i = 0; i < kRounds * kCount; ++i) sources[i] = static_cast<float>(i / kCount);
+    Array input({kCount}), outputs({kRounds, kCount});
+    const lk_tensor* from = input.on(device);
+    lk_tensor to = *outputs.on(device);
+    to.rank = 1;
+    to.sizes[0] = kCount;
+    to.strides[0] = 1;
+    const int rounds = is_simulated(device) ? 2 : kRounds;
+    for (int i = 0; i < rounds; ++i) {
+      LK_REQUIRE_OK(lk_upload_async(device, from->data, sources + i * kCount, kCount * 4));
+      LK_REQUIRE_OK(lk_convert(device, from, &to));
+      to.data = static_cast<float*>(to.data) + kCount;
+    }
+    LK_REQUIRE_OK(lk_synchronize(device));
+    outputs.fetch();
+    int wrong = 0;
+    for (int i = 0; i < rounds * kCount; ++i) wrong += outputs.at(i) != sources[i];
+    CHECK(wrong == 0);
+    LK_REQUIRE_OK(lk_free_host(device, host));
+  });
+}
+
+TEST_CASE("abi: a stream for a device that has none, and CUDA's own two for one that has") {
+  on_each_device([](lk_device* device) {
+    lk_device_info info;
+    LK_REQUIRE_OK(lk_device_describe(device, &info));
+    LK_REQUIRE_OK(lk_set_stream(device, nullptr));
+    LK_REQUIRE_FAILS(lk_set_stream(nullptr, nullptr), LK_BAD_ARGUMENT, "device: NULL");
+    if (std::strncmp(info.name, "cuda", 4) != 0) {
+      LK_REQUIRE_FAILS(lk_set_stream(device, &info), LK_UNSUPPORTED, "no streams");
+      return;
+    }
+    float value = 0;
+    Array array({1});
+    const lk_tensor* tensor = array.on(device);
+    for (uintptr_t stream : {1, 2, 0}) {  // cudaStreamLegacy, cudaStreamPerThread, the device's
+      LK_REQUIRE_OK(lk_upload_async(device, tensor->data, &value, sizeof(value)));
+      LK_REQUIRE_OK(lk_set_stream(device, reinterpret_cast<void*>(stream)));
+      LK_REQUIRE_OK(lk_fill(device, tensor, static_cast<float>(stream) + 5));
+      array.fetch();
+      CHECK(array.at(0) == static_cast<float>(stream) + 5);
+    }
   });
 }
 

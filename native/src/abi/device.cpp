@@ -78,6 +78,13 @@ lk_status lk_synchronize(lk_device* device) {
   });
 }
 
+lk_status lk_set_stream(lk_device* device, void* stream) {
+  return guarded([&]() -> lk_status {
+    LK_TRY(check_device(device));
+    return device->set_stream(stream);
+  });
+}
+
 namespace {
 
 lk_status check_allocation(lk_device* device, size_t bytes, void** block) {

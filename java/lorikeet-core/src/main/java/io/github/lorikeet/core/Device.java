@@ -93,6 +93,23 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Hands in the CUDA stream that this device gives its work to from the next call on, and nothing
+   * is waited for: work from before stays before. The stream remains the caller's and lives until
+   * another was handed in or the device was closed; {@code lk_set_stream} in lorikeet.h has the
+   * rules of order.
+   *
+   * @param stream a {@code cudaStream_t} of this device; {@link MemorySegment#NULL} for the
+   *     device's own, the one it opens with
+   * @throws LorikeetException with {@link Status#UNSUPPORTED} for a stream on a device without any
+   */
+  public void setStream(MemorySegment stream) {
+    if (!stream.isNative()) {
+      throw new IllegalArgumentException("stream: on the Java heap, expected a cudaStream_t");
+    }
+    check("set_stream", Lorikeet.lk_set_stream(handle(), stream));
+  }
+
+  /**
    * Returns when the sources of all {@link Tensor#uploadAsync} so far may be changed; kernels
    * called after these may still be at work.
    */

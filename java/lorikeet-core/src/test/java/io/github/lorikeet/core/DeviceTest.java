@@ -5,8 +5,10 @@ package io.github.lorikeet.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -100,6 +102,9 @@ class DeviceTest {
     assertThatIllegalStateException().isThrownBy(device::resetPeak).withMessage(message);
     assertThatIllegalStateException().isThrownBy(device::synchronize).withMessage(message);
     assertThatIllegalStateException()
+        .isThrownBy(() -> device.setStream(MemorySegment.NULL))
+        .withMessage(message);
+    assertThatIllegalStateException()
         .isThrownBy(() -> device.failAllocation(1))
         .withMessage(message);
     assertThatIllegalStateException()
@@ -108,6 +113,20 @@ class DeviceTest {
     assertThatIllegalStateException()
         .isThrownBy(() -> device.kernels().geluForward(null, null))
         .withMessage(message);
+  }
+
+  @Test
+  void hasNoStreams() {
+    try (Device device = Device.open("cpu", 1)) {
+      device.setStream(MemorySegment.NULL);
+      assertThatExceptionOfType(LorikeetException.class)
+          .isThrownBy(() -> device.setStream(MemorySegment.ofAddress(0x10)))
+          .withMessage("set_stream: stream: 0x10, but device cpu has no streams, expected NULL")
+          .matches(e -> e.status() == Status.UNSUPPORTED);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> device.setStream(MemorySegment.ofArray(new byte[8])))
+          .withMessage("stream: on the Java heap, expected a cudaStream_t");
+    }
   }
 
   /** Opens a device and prints what it is, or why not. */

@@ -23,10 +23,10 @@ public class Lorikeet extends Lorikeet$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LK_ABI_VERSION = (int)3L;
+    private static final int LK_ABI_VERSION = (int)4L;
     /**
      * {@snippet lang=c :
-     * #define LK_ABI_VERSION 3
+     * #define LK_ABI_VERSION 4
      * }
      */
     public static int LK_ABI_VERSION() {
@@ -636,6 +636,67 @@ public class Lorikeet extends Lorikeet$shared {
                 traceDowncall("lk_synchronize", device);
             }
             return (int)mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lk_set_stream {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lorikeet.C_INT,
+            Lorikeet.C_POINTER,
+            Lorikeet.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lk_set_stream");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lk_status lk_set_stream(lk_device *device, void *stream)
+     * }
+     */
+    public static FunctionDescriptor lk_set_stream$descriptor() {
+        return lk_set_stream.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lk_status lk_set_stream(lk_device *device, void *stream)
+     * }
+     */
+    public static MethodHandle lk_set_stream$handle() {
+        return lk_set_stream.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lk_status lk_set_stream(lk_device *device, void *stream)
+     * }
+     */
+    public static MemorySegment lk_set_stream$address() {
+        return lk_set_stream.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lk_status lk_set_stream(lk_device *device, void *stream)
+     * }
+     */
+    public static int lk_set_stream(MemorySegment device, MemorySegment stream) {
+        var mh$ = lk_set_stream.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lk_set_stream", device, stream);
+            }
+            return (int)mh$.invokeExact(device, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
