@@ -5,6 +5,7 @@
 
 #include "attention/attention.h"
 #include "common/half_scalar.h"
+#include "common/reference.h"
 
 namespace lk::attention {
 namespace {
@@ -14,12 +15,6 @@ Real dot(const float* a, const float* b, int64_t n) {
   Real sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += Real(a[i]) * b[i];
   return sum;
-}
-
-// target += factor * row
-template <class Real>
-void add_scaled(Real factor, const float* row, int64_t n, Real* target) {
-  for (int64_t i = 0; i < n; ++i) target[i] += factor * row[i];
 }
 
 template <class Body>

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "common/reference.h"
 #include "linear/linear.h"
 
 namespace lk::linear {
@@ -38,14 +39,12 @@ void reference_input_gradient(const Backward& call, int64_t i, int64_t k, Real d
 
 template <class Real>
 void reference_forward(const Forward& call) {
+  const ProductWithTransposed<Real> product(call.w);
   for (int64_t i = 0; i < call.x.rows; ++i) {
+    const std::vector<Real> z = product.of(call.x.row(i));
     for (int64_t j = 0; j < call.w.n; ++j) {
-      Real z = 0;
-      for (int64_t k = 0; k < call.w.k; ++k) {
-        z += Real(call.x.row(i)[k]) * call.w.row(j)[k];
-      }
-      if (call.bias) z += call.bias.data[j];
-      reference_epilogue(call.epilogue, i, j, z, call.y);
+      const Real bias = call.bias ? call.bias.data[j] : 0.0f;
+      reference_epilogue(call.epilogue, i, j, z[j] + bias, call.y);
     }
   }
 }
@@ -58,9 +57,7 @@ void reference_parameter_gradients(const Backward& call) {
     for (int64_t i = 0; i < call.dy.rows; ++i) {
       const Real dy = Real(call.dy.row(i)[j]) * Real(call.row_scale[i]);
       d_bias += dy;
-      for (int64_t k = 0; k < call.w.k && call.d_weight; ++k) {
-        d_weight[k] += dy * call.x.row(i)[k];
-      }
+      if (call.d_weight) add_scaled(dy, call.x.row(i), call.w.k, d_weight.data());
     }
     for (int64_t k = 0; k < call.w.k && call.d_weight; ++k) {
       float& place = call.d_weight.row(j)[k];
@@ -76,13 +73,12 @@ void reference_parameter_gradients(const Backward& call) {
 template <class Real>
 void reference_backward(const Backward& call) {
   for (int64_t i = 0; i < call.dy.rows && call.d_x; ++i) {
-    for (int64_t k = 0; k < call.w.k; ++k) {
-      Real d_x = 0;
-      for (int64_t j = 0; j < call.w.n; ++j) {
-        d_x += Real(call.dy.row(i)[j]) * Real(call.row_scale[i]) * call.w.row(j)[k];
-      }
-      reference_input_gradient(call, i, k, d_x);
+    std::vector<Real> d_x(call.w.k, 0);
+    for (int64_t j = 0; j < call.w.n; ++j) {
+      const Real dy = Real(call.dy.row(i)[j]) * Real(call.row_scale[i]);
+      add_scaled(dy, call.w.row(j), call.w.k, d_x.data());
     }
+    for (int64_t k = 0; k < call.w.k; ++k) reference_input_gradient(call, i, k, d_x[k]);
   }
   reference_parameter_gradients<Real>(call);
 }

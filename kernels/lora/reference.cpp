@@ -4,6 +4,7 @@
 
 #include "common/half_scalar.h"
 #include "common/philox.h"
+#include "common/reference.h"
 #include "lora/lora.h"
 
 namespace lk::lora {
@@ -45,8 +46,10 @@ template <class Real>
 void reference_forward(const Forward& call, int32_t rank_dtype) {
   const linear::Forward& base = call.linear;
   const Adapter& adapter = call.adapter;
+  const ProductWithTransposed<Real> product(base.w);
   for (int64_t i = 0; i < base.x.rows; ++i) {
     const std::vector<Real> x = kept<Real>(adapter, base.x, i);
+    const std::vector<Real> frozen = product.of(base.x.row(i));
     std::vector<Real> h(adapter.rows());
     for (int64_t j = 0; j < adapter.rows(); ++j) {
       Real sum = 0;
@@ -58,10 +61,7 @@ void reference_forward(const Forward& call, int32_t rank_dtype) {
       h[j] = narrow(rank_dtype, h[j]);
     }
     for (int64_t n = 0; n < base.w.n; ++n) {
-      Real z = 0;
-      for (int64_t k = 0; k < base.w.k; ++k) {
-        z += Real(base.x.row(i)[k]) * base.w.row(n)[k];
-      }
+      Real z = frozen[n];
       for (int64_t g = 0; g < adapter.groups; ++g) {
         const Group& group = adapter.group[g];
         if (n < group.first || n >= group.last()) continue;
@@ -114,20 +114,22 @@ void reference_backward(const Backward& call, int32_t rank_dtype) {
   for (int64_t i = 0; i < m; ++i) {
     const std::vector<Real> x = kept<Real>(adapter, base.x, i);
     for (int64_t j = 0; j < adapter.rows(); ++j) {
-      for (int64_t c = 0; c < k; ++c) d_a[j * k + c] += dh[i * adapter.rows() + j] * x[c];
+      add_scaled(dh[i * adapter.rows() + j], x.data(), k, &d_a[j * k]);
     }
   }
   for (int64_t j = 0; j < adapter.rows(); ++j) {
     for (int64_t c = 0; c < k; ++c) put(base.add_to_parameters, call.d_a.row(j)[c], d_a[j * k + c]);
   }
   for (int64_t i = 0; i < m && base.d_x; ++i) {
+    std::vector<Real> frozen(k, 0);
+    for (int64_t n = 0; n < base.w.n; ++n) add_scaled(dy(i, n), base.w.row(n), k, frozen.data());
     for (int64_t c = 0; c < k; ++c) {
-      Real low = 0, d_x = 0;
+      Real low = 0;
       for (int64_t j = 0; j < adapter.rows(); ++j) {
         low += dh[i * adapter.rows() + j] * narrow<Real>(rank_dtype, adapter.a.row(j)[c]);
       }
-      for (int64_t n = 0; n < base.w.n; ++n) d_x += dy(i, n) * base.w.row(n)[c];
-      linear::reference_input_gradient(base, i, c, keeps(adapter, i * k + c) ? d_x + low : d_x);
+      const Real d_x = keeps(adapter, i * k + c) ? frozen[c] + low : frozen[c];
+      linear::reference_input_gradient(base, i, c, d_x);
     }
   }
   linear::reference_parameter_gradients<Real>(base);

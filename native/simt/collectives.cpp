@@ -66,18 +66,26 @@ struct Operands {
   }
 };
 
+// Where element (row, column) of d is: its lane and which of the lane's four registers.
+int lane_of(int row, int column) { return row % 8 * 4 + column / 2; }
+int register_of(int row, int column) { return row / 8 * 2 + column % 2; }
+
 // Products are exact and summed in double, then rounded once: tensor cores sum in an order and with
 // a rounding of their own, which no kernel may lean on.
 void execute_mma(Lane* lanes, MmaType type) {
   const Operands operands(lanes, type);
-  for (int lane = 0; lane < kWarp; ++lane) {
-    for (int i = 0; i < 4; ++i) {
-      const int row = lane / 4 + i / 2 * 8, column = 2 * (lane % 4) + i % 2;
-      double sum = float_of(lanes[lane].in[kD + i]);
-      for (int k = 0; k < operands.depth; ++k) {
-        sum += static_cast<double>(operands.a[row][k]) * operands.b[k][column];
-      }
-      lanes[lane].out[i] = bits_of(static_cast<float>(sum));
+  for (int row = 0; row < 16; ++row) {
+    double sums[8];
+    for (int column = 0; column < 8; ++column) {
+      sums[column] = float_of(lanes[lane_of(row, column)].in[kD + register_of(row, column)]);
+    }
+    for (int k = 0; k < operands.depth; ++k) {
+      const double a = operands.a[row][k];
+      for (int column = 0; column < 8; ++column) sums[column] += a * operands.b[k][column];
+    }
+    for (int column = 0; column < 8; ++column) {
+      lanes[lane_of(row, column)].out[register_of(row, column)] =
+          bits_of(static_cast<float>(sums[column]));
     }
   }
 }
@@ -139,9 +147,9 @@ Toucher Worker::toucher() const {
 }
 
 void Worker::access_shared(const void* data, size_t bytes, bool write, const Site& site) {
-  const std::string wrong = write ? shared_.write(data, bytes, toucher(), site)
-                                  : shared_.read(data, bytes, toucher(), site);
-  if (!wrong.empty()) stop(wrong);
+  const bool right = write ? shared_.write(data, bytes, toucher(), site)
+                           : shared_.read(data, bytes, toucher(), site);
+  if (!right) stop(shared_.finding());
 }
 
 void Worker::access_global(const void* data, size_t bytes, bool write, const Site& site) {
@@ -164,8 +172,7 @@ void Worker::access_global(const void* data, size_t bytes, bool write, const Sit
 
 void Worker::copy_async(void* to, const void* from, size_t bytes, bool inside, const Site& site) {
   if (inside) access_global(from, bytes, false, site);
-  const std::string wrong = shared_.begin_copy(to, bytes, toucher(), site);
-  if (!wrong.empty()) stop(wrong);
+  if (!shared_.begin_copy(to, bytes, toucher(), site)) stop(shared_.finding());
   Lane::Copy copy = {to, from, bytes, inside, false};
   const bool at_once = schedule_.order == Order::kDown ||
                        (schedule_.order == Order::kRandom && random() % 2 == 0);

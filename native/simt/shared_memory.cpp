@@ -23,24 +23,25 @@ void SharedMemory::begin_block(size_t bytes) {
   data_ = storage_.data() + (kAlignment - address % kAlignment) % kAlignment;
   bytes_ = bytes;
   std::memset(data_, 0xFF, bytes);
-  const size_t cells = (bytes + kCell - 1) / kCell;
-  if (cells_.size() < cells) cells_.resize(cells);
+  if (cells_.size() < cells(bytes)) cells_.resize(cells(bytes));
   ++block_;
 }
 
-std::string SharedMemory::range(const void* data, size_t bytes, size_t& first, size_t& last) const {
+bool SharedMemory::is_inside(const void* data, size_t bytes) const {
+  const auto offset = static_cast<size_t>(static_cast<const char*>(data) - data_);
+  return offset < bytes_ && bytes <= bytes_ - offset && offset % bytes == 0;
+}
+
+bool SharedMemory::outside(const void* data, size_t bytes) {
   const auto offset = static_cast<const char*>(data) - data_;
   if (offset < 0 || offset + bytes > bytes_) {
-    return "bytes [" + std::to_string(offset) + ", " + std::to_string(offset + bytes) +
-           ") are outside the " + std::to_string(bytes_) + " bytes of shared memory";
+    finding_ = "bytes [" + std::to_string(offset) + ", " + std::to_string(offset + bytes) +
+               ") are outside the " + std::to_string(bytes_) + " bytes of shared memory";
+  } else {
+    finding_ = "byte " + std::to_string(offset) + " of shared memory is not aligned to the " +
+               std::to_string(bytes) + " bytes of the access";
   }
-  if (offset % bytes != 0) {
-    return "byte " + std::to_string(offset) + " of shared memory is not aligned to the " +
-           std::to_string(bytes) + " bytes of the access";
-  }
-  first = offset / kCell;
-  last = (offset + bytes - 1) / kCell;
-  return "";
+  return false;
 }
 
 SharedMemory::Cell& SharedMemory::cell(size_t index) {
@@ -53,40 +54,49 @@ SharedMemory::Cell& SharedMemory::cell(size_t index) {
   return cell;
 }
 
-std::string SharedMemory::check_unordered_writer(const Cell& cell, const Toucher& who,
-                                                 const Site& site, const char* what) const {
+bool SharedMemory::is_written_before(const Cell& cell, const Toucher& who) {
+  if (cell.arriving) return false;
+  return cell.write_epoch < who.epoch || cell.writer == who.thread || cell.writer == kNobody ||
+         (cell.writer_warp == who.warp && cell.write_warp_epoch < who.warp_epoch);
+}
+
+bool SharedMemory::is_read_before(const Cell& cell, const Toucher& who) {
+  return cell.read_epoch < who.epoch || cell.reader == who.thread || cell.reader == kNobody ||
+         (cell.reader_warp == who.warp && cell.read_warp_epoch < who.warp_epoch);
+}
+
+bool SharedMemory::unordered_write(const Cell& cell, const Toucher& who, const Site& site,
+                                   const char* what) {
   if (cell.arriving) {
-    return std::string(what) + " shared memory that an asynchronous copy of " +
-           place(cell.write_site) + " is still on its way to (at " + place(site) + ")";
+    finding_ = std::string(what) + " shared memory that an asynchronous copy of " +
+               place(cell.write_site) + " is still on its way to (at " + place(site) + ")";
+  } else {
+    finding_ = "race: thread " + std::to_string(who.thread) + " " + what + " at " + place(site) +
+               " what thread " + std::to_string(cell.writer) + " writes at " +
+               place(cell.write_site) + ", with no barrier between";
   }
-  if (cell.writer == kNobody || cell.writer == who.thread) return "";
-  const bool ordered = cell.write_epoch < who.epoch ||
-                       (cell.writer_warp == who.warp && cell.write_warp_epoch < who.warp_epoch);
-  if (ordered) return "";
-  return "race: thread " + std::to_string(who.thread) + " " + what + " at " + place(site) +
-         " what thread " + std::to_string(cell.writer) + " writes at " + place(cell.write_site) +
-         ", with no barrier between";
+  return false;
 }
 
-std::string SharedMemory::check_unordered_reader(const Cell& cell, const Toucher& who,
-                                                 const Site& site) const {
-  if (cell.reader == kNobody || cell.reader == who.thread || cell.read_epoch < who.epoch) return "";
-  if (cell.reader_warp == who.warp && cell.read_warp_epoch < who.warp_epoch) return "";
-  return "race: thread " + std::to_string(who.thread) + " writes at " + place(site) +
-         " what another thread reads at " + place(cell.read_site) + ", with no barrier between";
+bool SharedMemory::unordered_read(const Cell& cell, const Toucher& who, const Site& site) {
+  finding_ = "race: thread " + std::to_string(who.thread) + " writes at " + place(site) +
+             " what another thread reads at " + place(cell.read_site) + ", with no barrier between";
+  return false;
 }
 
-std::string SharedMemory::read(const void* data, size_t bytes, const Toucher& who,
-                               const Site& site) {
-  size_t first = 0, last = 0;
-  std::string wrong = range(data, bytes, first, last);
-  for (size_t i = first; wrong.empty() && i <= last; ++i) {
+bool SharedMemory::unwritten(size_t index, const Site& site) {
+  finding_ = "reads byte " + std::to_string(index * kCell) +
+             " of shared memory, which nobody wrote, at " + place(site);
+  return false;
+}
+
+bool SharedMemory::read(const void* data, size_t bytes, const Toucher& who, const Site& site) {
+  if (!is_inside(data, bytes)) return outside(data, bytes);
+  const size_t first = first_cell(data);
+  for (size_t i = first; i < first + cells(bytes); ++i) {
     Cell& c = cell(i);
-    if (c.writer == kNobody && !c.arriving) {
-      return "reads byte " + std::to_string(i * kCell) + " of shared memory, which nobody wrote, at " +
-             place(site);
-    }
-    wrong = check_unordered_writer(c, who, site, "reads");
+    if (c.writer == kNobody && !c.arriving) return unwritten(i, site);
+    if (!is_written_before(c, who)) return unordered_write(c, who, site, "reads");
     if (c.reader == who.thread && c.read_epoch == who.epoch && c.read_warp_epoch == who.warp_epoch) {
       continue;
     }
@@ -98,40 +108,36 @@ std::string SharedMemory::read(const void* data, size_t bytes, const Toucher& wh
     c.read_warp_epoch = who.warp_epoch;
     c.read_site = site;
   }
-  return wrong;
+  return true;
 }
 
-std::string SharedMemory::write(const void* data, size_t bytes, const Toucher& who,
-                                const Site& site) {
-  size_t first = 0, last = 0;
-  std::string wrong = range(data, bytes, first, last);
-  for (size_t i = first; wrong.empty() && i <= last; ++i) {
+bool SharedMemory::write(const void* data, size_t bytes, const Toucher& who, const Site& site) {
+  if (!is_inside(data, bytes)) return outside(data, bytes);
+  const size_t first = first_cell(data);
+  for (size_t i = first; i < first + cells(bytes); ++i) {
     Cell& c = cell(i);
-    wrong = check_unordered_writer(c, who, site, "writes");
-    if (wrong.empty()) wrong = check_unordered_reader(c, who, site);
+    if (!is_written_before(c, who)) return unordered_write(c, who, site, "writes");
+    if (!is_read_before(c, who)) return unordered_read(c, who, site);
     c.writer = who.thread;
     c.writer_warp = who.warp;
     c.write_epoch = who.epoch;
     c.write_warp_epoch = who.warp_epoch;
     c.write_site = site;
   }
-  return wrong;
+  return true;
 }
 
-std::string SharedMemory::begin_copy(const void* data, size_t bytes, const Toucher& who,
-                                     const Site& site) {
-  const std::string wrong = write(data, bytes, who, site);
-  size_t first = 0, last = 0;
-  if (range(data, bytes, first, last).empty()) {
-    for (size_t i = first; i <= last; ++i) cell(i).arriving = true;
-  }
-  return wrong;
+bool SharedMemory::begin_copy(const void* data, size_t bytes, const Toucher& who,
+                              const Site& site) {
+  if (!write(data, bytes, who, site)) return false;
+  const size_t first = first_cell(data);
+  for (size_t i = first; i < first + cells(bytes); ++i) cell(i).arriving = true;
+  return true;
 }
 
 void SharedMemory::end_copy(const void* data, size_t bytes, const Toucher& who) {
-  size_t first = 0, last = 0;
-  if (!range(data, bytes, first, last).empty()) return;
-  for (size_t i = first; i <= last; ++i) {
+  const size_t first = first_cell(data);
+  for (size_t i = first; i < first + cells(bytes); ++i) {
     Cell& c = cell(i);
     c.arriving = false;
     c.write_epoch = who.epoch;

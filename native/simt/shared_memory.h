@@ -31,12 +31,13 @@ class SharedMemory {
   char* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 
-  // Each returns what is wrong with the access, "" if nothing.
-  std::string read(const void* data, size_t bytes, const Toucher& who, const Site& site);
-  std::string write(const void* data, size_t bytes, const Toucher& who, const Site& site);
+  // Each returns whether the access is right; finding() says what is wrong with one that is not.
+  bool read(const void* data, size_t bytes, const Toucher& who, const Site& site);
+  bool write(const void* data, size_t bytes, const Toucher& who, const Site& site);
   // An asynchronous copy is on its way to data, and has arrived.
-  std::string begin_copy(const void* data, size_t bytes, const Toucher& who, const Site& site);
+  bool begin_copy(const void* data, size_t bytes, const Toucher& who, const Site& site);
   void end_copy(const void* data, size_t bytes, const Toucher& who);
+  const std::string& finding() const { return finding_; }
 
  private:
   static constexpr size_t kCell = 2;
@@ -52,17 +53,25 @@ class SharedMemory {
     Site write_site, read_site;
   };
 
-  std::string range(const void* data, size_t bytes, size_t& first, size_t& last) const;
+  bool is_inside(const void* data, size_t bytes) const;
   Cell& cell(size_t index);
-  std::string check_unordered_writer(const Cell& cell, const Toucher& who, const Site& site,
-                                     const char* what) const;
-  std::string check_unordered_reader(const Cell& cell, const Toucher& who, const Site& site) const;
+  size_t first_cell(const void* data) const { return (static_cast<const char*>(data) - data_) / kCell; }
+  static size_t cells(size_t bytes) { return (bytes + kCell - 1) / kCell; }
+  // Is the cell's write done, and its reads, before what `who` does now?
+  static bool is_written_before(const Cell& cell, const Toucher& who);
+  static bool is_read_before(const Cell& cell, const Toucher& who);
+  // What is wrong, as finding(); false.
+  bool outside(const void* data, size_t bytes);
+  bool unordered_write(const Cell& cell, const Toucher& who, const Site& site, const char* what);
+  bool unordered_read(const Cell& cell, const Toucher& who, const Site& site);
+  bool unwritten(size_t index, const Site& site);
 
   std::vector<char> storage_;
   char* data_ = nullptr;
   size_t bytes_ = 0;
   uint32_t block_ = 0;
   std::vector<Cell> cells_;
+  std::string finding_;
 };
 
 // "cuda.cu:123".

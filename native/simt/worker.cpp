@@ -15,8 +15,6 @@ constexpr int kWarp = 32;
 constexpr int kMaxThreads = 1024;  // of a block, CUDA's own limit
 constexpr size_t kStackBytes = 128 * 1024;
 
-thread_local Worker* current_worker = nullptr;
-
 const char* name(Collective what) {
   switch (what) {
     case Collective::kWarpBarrier: return "warp barrier";
@@ -30,8 +28,6 @@ const char* name(Collective what) {
 }
 
 }  // namespace
-
-Worker& Worker::current() { return *current_worker; }
 
 Worker::~Worker() {
   if (stacks_ != nullptr) munmap(stacks_, kMaxThreads * kStackBytes);
@@ -81,7 +77,7 @@ void Worker::prepare(const Shape& shape, int64_t number) {
 
 std::string Worker::run(const Shape& shape, const Schedule& schedule, int64_t number,
                         const std::function<void()>& body) {
-  current_worker = this;
+  current_ = this;
   schedule_ = schedule;
   body_ = &body;
   block_number_ = static_cast<uint32_t>(number + 1);

@@ -56,7 +56,7 @@ class Worker {
                   const std::function<void()>& body);
 
   // The worker and the thread that run on this operating system thread.
-  static Worker& current();
+  static Worker& current() { return *current_; }
   Lane& lane() { return *running_; }
 
   // Events of the running thread.
@@ -95,6 +95,7 @@ class Worker {
   void land(Lane::Copy& copy);
   Toucher toucher() const;
 
+  static constinit inline thread_local Worker* current_ = nullptr;
   GlobalMemory& memory_;
   SharedMemory shared_;
   Schedule schedule_;

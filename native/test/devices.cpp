@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "common/half_scalar.h"
 #include "common/philox.h"
@@ -19,6 +20,7 @@ namespace {
 struct Opened {
   std::string name;
   lk_device* device;
+  lk_device_info info;
 };
 std::vector<Opened> opened;
 
@@ -39,7 +41,9 @@ bool open_device(const std::string& text) {
     std::printf("device %s: %s\n", text.c_str(), lk_last_error());
     return false;
   }
-  opened.push_back({text, device});
+  lk_device_info info;
+  if (lk_device_describe(device, &info) != LK_OK) return false;
+  opened.push_back({text, device, info});
   return true;
 }
 
@@ -69,7 +73,11 @@ bool close_devices() {
 
 namespace {
 
+// Of a device that open_devices() opened as it was then: the processor reads files for it.
 lk_device_info describe(lk_device* device) {
+  for (const Opened& entry : opened) {
+    if (entry.device == device) return entry.info;
+  }
   lk_device_info info;
   LK_REQUIRE_OK(lk_device_describe(device, &info));
   return info;
@@ -166,9 +174,7 @@ std::vector<Layout> activation_layouts() {
 }
 
 Array::Array(std::vector<int64_t> sizes, Layout layout) : sizes_(std::move(sizes)), layout_(layout) {
-  const int64_t columns = sizes_.empty() ? 1 : sizes_.back();
-  const int64_t rows = columns == 0 ? 0 : size() / columns;
-  storage_.assign(2 * kGuard + layout_.offset + rows * (columns + layout_.row_padding),
+  storage_.assign(2 * kGuard + layout_.offset + rows() * (columns() + layout_.row_padding),
                   canary(layout_.dtype));
   fill(0);
 }
@@ -197,45 +203,57 @@ int64_t Array::size() const {
   return count;
 }
 
-int64_t Array::storage_index(int64_t index) const {
-  const int64_t columns = sizes_.empty() ? 1 : sizes_.back();
-  return kGuard + layout_.offset + index / columns * (columns + layout_.row_padding) +
-         index % columns;
+int64_t Array::columns() const { return sizes_.empty() ? 1 : sizes_.back(); }
+int64_t Array::rows() const { return columns() == 0 ? 0 : size() / columns(); }
+
+const float* Array::row(int64_t i) const {
+  return storage_.data() + kGuard + layout_.offset + i * (columns() + layout_.row_padding);
 }
 
-float& Array::at(int64_t index) { return storage_[storage_index(index)]; }
-float Array::at(int64_t index) const { return storage_[storage_index(index)]; }
+float* Array::row(int64_t i) { return const_cast<float*>(std::as_const(*this).row(i)); }
+
+float& Array::at(int64_t index) { return row(index / columns())[index % columns()]; }
+float Array::at(int64_t index) const { return row(index / columns())[index % columns()]; }
+
+// Sets every element to body(element, index).
+template <class Body>
+Array& Array::set(const Body& body) {
+  const int64_t columns = this->columns(), rows = this->rows();
+  for (int64_t i = 0; i < rows; ++i) {
+    float* at = row(i);
+    for (int64_t j = 0; j < columns; ++j) at[j] = body(at[j], i * columns + j);
+  }
+  return *this;
+}
 
 Array& Array::randomize(uint64_t seed, float low, float high) {
-  for (int64_t i = 0; i < size(); ++i) {
-    const float unit = static_cast<float>(philox_word({seed, 77, 0}, i) >> 8) / 16777216.0f;
-    at(i) = low + (high - low) * unit;
-  }
+  PhiloxBlock block{};
+  set([&](float, int64_t i) {
+    if (i % 4 == 0) block = philox_block({seed, 77, 0}, i / 4);
+    return low + (high - low) * (static_cast<float>(block.word[i % 4] >> 8) / 16777216.0f);
+  });
   return round();
 }
 
 Array& Array::fill(float value) {
-  for (int64_t i = 0; i < size(); ++i) at(i) = value;
-  return round();
+  value = round_to(layout_.dtype, value);
+  return set([&](float, int64_t) { return value; });
 }
 
 Array& Array::round() {
   if (layout_.dtype == LK_F32) return *this;
-  for (int64_t i = 0; i < size(); ++i) at(i) = round_to(layout_.dtype, at(i));
-  return *this;
+  return set([&](float value, int64_t) { return round_to(layout_.dtype, value); });
 }
 
 Matrix Array::matrix() {
-  const int64_t columns = sizes_.empty() ? 1 : sizes_.back();
-  return {&storage_[kGuard + layout_.offset], size() / columns, columns,
-          columns + layout_.row_padding};
+  return {row(0), rows(), columns(), columns() + layout_.row_padding};
 }
 
-Vector Array::vector() { return {&storage_[kGuard + layout_.offset], size()}; }
+Vector Array::vector() { return {row(0), size()}; }
 
 View Array::view() {
   View view;
-  view.data = &storage_[kGuard + layout_.offset];
+  view.data = row(0);
   view.rank = static_cast<int>(sizes_.size());
   int64_t stride = 1;
   for (int d = view.rank - 1; d >= 0; --d) {
@@ -250,7 +268,7 @@ View Array::view() {
 // array.
 size_t Array::elements_on(lk_device* device) const {
   if (size() == 0 || !is_simulated(device)) return storage_.size();
-  return static_cast<size_t>(storage_index(size() - 1) + 1);
+  return static_cast<size_t>(row(rows() - 1) + columns() - storage_.data());
 }
 
 const lk_tensor* Array::on(lk_device* device) {
@@ -289,14 +307,14 @@ void Array::fetch() {
   }
   digest(storage_.data(), storage_.size() * sizeof(float));
   const float untouched = canary(layout_.dtype);
-  std::vector<float> outside = storage_;
-  for (int64_t i = 0; i < size(); ++i) outside[storage_index(i)] = untouched;
-  for (float value : outside) {
-    if (value != untouched) {
-      FAIL("an element outside the output was written");
-      return;
-    }
+  const float* outside = storage_.data();  // from here to the next row
+  bool touched = false;
+  for (int64_t i = 0; i <= rows(); ++i) {
+    const float* next = i < rows() ? row(i) : storage_.data() + storage_.size();
+    touched |= std::any_of(outside, next, [&](float value) { return value != untouched; });
+    outside = next + columns();
   }
+  if (touched) FAIL("an element outside the output was written");
 }
 
 Workspace::Workspace(lk_device* device, size_t bytes) : device_(device), bytes_(bytes) {
@@ -322,13 +340,15 @@ PreparedWeight::~PreparedWeight() { lk_free(device_, storage_); }
 void check_right(const char* what, const Array& actual, const Array& oracle, const Array& plain) {
   double error = 0, plain_error = 0, largest = 0;
   bool finite = true;
-  for (int64_t i = 0; i < oracle.size(); ++i) {
-    const double expected = oracle.at(i);
-    finite = finite && std::isfinite(actual.at(i));
-    error = std::fmax(error, std::fabs(actual.at(i) - expected));
-    const double rounded = round_to(actual.dtype(), plain.at(i));
-    plain_error = std::fmax(plain_error, std::fabs(rounded - expected));
-    largest = std::fmax(largest, std::fabs(expected));
+  const auto raise = [](double& most, double value) { most = value > most ? value : most; };
+  for (int64_t i = 0; i < oracle.rows(); ++i) {
+    const float *given = actual.row(i), *expected = oracle.row(i), *yardstick = plain.row(i);
+    for (int64_t j = 0; j < oracle.columns(); ++j) {
+      finite = finite && std::isfinite(given[j]);
+      raise(error, std::fabs(double{given[j]} - expected[j]));
+      raise(plain_error, std::fabs(double{round_to(actual.dtype(), yardstick[j])} - expected[j]));
+      raise(largest, std::fabs(double{expected[j]}));
+    }
   }
   INFO(std::string(what), ": error ", error, ", plain error ", plain_error, ", largest value ",
        largest, ", in ", std::string(dtype_name(actual.dtype())));

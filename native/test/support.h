@@ -101,6 +101,10 @@ class Array {
   Array& round();
 
   int64_t size() const;                    // elements
+  int64_t columns() const;                 // the last of the sizes
+  int64_t rows() const;                    // what the others multiply to
+  float* row(int64_t i);
+  const float* row(int64_t i) const;
   int32_t dtype() const { return layout_.dtype; }
   const std::vector<int64_t>& sizes() const { return sizes_; }
   float& at(int64_t index);                // in row-major order of the sizes
@@ -116,7 +120,8 @@ class Array {
   void fetch();
 
  private:
-  int64_t storage_index(int64_t index) const;
+  template <class Body>
+  Array& set(const Body& body);
   size_t elements_on(lk_device* device) const;
   void release();
 
