@@ -14,9 +14,9 @@ namespace {
 
 using attention::Sizes;
 
-// Tokens on both sides of the CPU's tiles (6 rows, 16 lanes) and of its blocks of queries and keys
-// (24 and 1024 forward, 48 and 384 backward), and of the GPU's (16 and 64 rows, 208 and 256 tokens);
-// head dimensions that fill vectors and that do not.
+// Tokens on both sides of the CPU's tiles (14 or 6 rows, panels of 32, 16 or 8 lanes) and of its blocks
+// (1024 keys forward, 128 keys and 512 queries backward), and of the GPU's (16 and 64 rows, 208 and 256
+// tokens); head dimensions that fill vectors and that do not.
 const Sizes kSizes[] = {
     {1, 1, 1, 1},    {2, 2, 3, 64},   {1, 5, 2, 3},     {1, 17, 2, 32},   {2, 24, 1, 80},
     {1, 50, 3, 64},  {1, 97, 1, 96},  {1, 197, 2, 64},  {1, 65, 1, 256},  {1, 33, 2, 37},
@@ -25,7 +25,7 @@ const Sizes kSizes[] = {
     {1, 144, 1, 64}, {1, 193, 1, 64}, {1, 197, 1, 64},  {1, 208, 1, 64},  {1, 209, 1, 64},
     {1, 256, 1, 64}, {1, 257, 1, 64}, {1, 197, 1, 32},  {1, 130, 1, 128}, {1, 70, 1, 72},
     {1, 65, 2, 40},  {1, 1, 1, 128},  {1, 129, 1, 8},   {2, 31, 1, 104},
-    {1, 5, 2, 80},   {1, 130, 1, 80}, {1, 5, 1, 96},    {1, 81, 2, 96},   {1, 128, 1, 32},
+    {1, 5, 2, 80},   {1, 130, 1, 80}, {1, 513, 1, 5}, {1, 5, 1, 96},    {1, 81, 2, 96},   {1, 128, 1, 32},
     {2, 64, 1, 128},
 };
 
@@ -277,14 +277,16 @@ void check_bits(lk_device* device, const Sizes& s, int32_t dtype, Result& first)
 }
 
 TEST_CASE("attention: any number of threads gives the same bits, saved or not") {
-  Result first, first_simulated;
-  on_each_device([&](lk_device* device) {
-    if (is_simulated(device)) {
-      check_bits(device, {2, 70, 1, 16}, LK_F32, first_simulated);
-    } else {
-      check_bits(device, {2, 1100, 2, 16}, LK_F32, first);
-    }
-  });
+  for (const int32_t dtype : {LK_F32, LK_BF16}) {
+    Result first, first_simulated;
+    on_each_device(dtype, [&](lk_device* device) {
+      if (is_simulated(device)) {
+        check_bits(device, {2, 70, 1, 16}, dtype, first_simulated);
+      } else {
+        check_bits(device, {2, 1100, 2, 16}, dtype, first);
+      }
+    });
+  }
 }
 
 // A simulated device of its own, with so much shared memory a block.

@@ -10,24 +10,7 @@ namespace {
 #if defined(__AVX512BF16__)
 typedef int16_t Halves __attribute__((vector_size(LK_VECTOR_BYTES)));
 
-// Pairs (first, second) lane by lane of 2 kLanes bf16 numbers each: those of the first kLanes
-// numbers, and those of the others.
-inline void pair_up(Vec first, Vec second, Vec& low, Vec& high) {
-  Halves low_halves, high_halves;
-  for (int i = 0; i < kLanes; ++i) {
-    low_halves[2 * i] = static_cast<int16_t>(i);
-    high_halves[2 * i] = static_cast<int16_t>(kLanes + i);
-  }
-  for (int i = 0; i < kLanes; ++i) {
-    low_halves[2 * i + 1] = static_cast<int16_t>(2 * kLanes + i);
-    high_halves[2 * i + 1] = static_cast<int16_t>(3 * kLanes + i);
-  }
-  const Halves a = reinterpret_cast<Halves>(first), b = reinterpret_cast<Halves>(second);
-  low = reinterpret_cast<Vec>(__builtin_shuffle(a, b, low_halves));
-  high = reinterpret_cast<Vec>(__builtin_shuffle(a, b, high_halves));
-}
-
-// The other way: of 2 kLanes pairs, all first numbers and all second ones.
+// The other way round than pair_up: of 2 kLanes pairs, all first numbers and all second ones.
 inline void part_pairs(Vec low, Vec high, Vec& first, Vec& second) {
   Halves firsts;
   for (int i = 0; i < 2 * kLanes; ++i) firsts[i] = static_cast<int16_t>(2 * i);
@@ -35,18 +18,7 @@ inline void part_pairs(Vec low, Vec high, Vec& first, Vec& second) {
   first = reinterpret_cast<Vec>(__builtin_shuffle(a, b, firsts));
   second = reinterpret_cast<Vec>(__builtin_shuffle(a, b, firsts + 1));
 }
-
-inline Vec round_to_pairs(Vec low, Vec high) {
-  return reinterpret_cast<Vec>(
-      _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low)));
-}
 #endif
-
-// f32 numbers p[0 .. kLanes - 1], 0 from the n-th on; n may be anything.
-template <class Number>
-inline Vec load_up_to(const Number* p, int64_t n) {
-  return n >= kLanes ? load(p) : n > 0 ? load_first(p, n) : Vec{};
-}
 
 // kLanes units of the numbers at p, 0 from the n-th number on.
 template <class T, class Number>
@@ -140,6 +112,9 @@ void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
       }
     }
   }
+  // Another pointer, as far as the compiler knows: else it makes 28 addresses before the first step, to
+  // keep them in memory for the last.
+  asm("" : "+r"(tile), "+r"(tile_stride));
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 2

@@ -48,6 +48,10 @@ constexpr int64_t steps_of(int64_t terms) { return divide_up(terms, kDepth<T>); 
 template <class T>
 constexpr int64_t panel_units(int64_t terms) { return steps_of<T>(terms) * kPanel; }
 
+// Units of a row of scalars, `terms` of them: whole blocks.
+template <class T>
+constexpr int64_t row_units(int64_t terms) { return round_up(steps_of<T>(terms), kPanel); }
+
 struct Steps {
   const float* scalars;
   int64_t block;   // units from one block of kPanel steps to the next
@@ -92,6 +96,30 @@ void pack_columns(const Number* matrix, int64_t stride, int64_t rows, int64_t co
 // pack_turned made of these rows. `first` is a multiple of kPanel.
 template <class T>
 void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t columns, float* packed);
+
+#if defined(__AVX512BF16__)
+// kLanes units of the numbers of low, then high, rounded to bf16.
+inline Vec round_to_pairs(Vec low, Vec high) {
+  return reinterpret_cast<Vec>(
+      _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low)));
+}
+
+// Pairs (first, second) lane by lane of 2 kLanes bf16 numbers each: those of the first kLanes
+// numbers, and those of the others.
+inline void pair_up(Vec first, Vec second, Vec& low, Vec& high) {
+  typedef int16_t Halves __attribute__((vector_size(LK_VECTOR_BYTES)));
+  Halves low_halves, high_halves;
+  for (int i = 0; i < kLanes; ++i) {
+    low_halves[2 * i] = static_cast<int16_t>(i);
+    high_halves[2 * i] = static_cast<int16_t>(kLanes + i);
+    low_halves[2 * i + 1] = static_cast<int16_t>(2 * kLanes + i);
+    high_halves[2 * i + 1] = static_cast<int16_t>(3 * kLanes + i);
+  }
+  const Halves a = reinterpret_cast<Halves>(first), b = reinterpret_cast<Halves>(second);
+  low = reinterpret_cast<Vec>(__builtin_shuffle(a, b, low_halves));
+  high = reinterpret_cast<Vec>(__builtin_shuffle(a, b, high_halves));
+}
+#endif
 
 // Swaps the two off-diagonal quarters of every block of 2 Distance rows and lanes.
 template <int Distance>

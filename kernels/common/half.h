@@ -91,6 +91,12 @@ inline void store_first(Bf16* p, Vec v, int64_t n) {
   __builtin_memcpy(p, all, static_cast<size_t>(n) * sizeof(Bf16));
 }
 
+// The first n elements at p, zero in the other lanes; n may be 0 or less, or kLanes or more.
+template <class T>
+inline Vec load_up_to(const T* p, int64_t n) {
+  return n >= kLanes ? load(p) : n > 0 ? load_first(p, n) : Vec{};
+}
+
 // body(T{}), T being the type of the elements of an activation's dtype: those that cpu_operations.cpp
 // says the CPU computes.
 template <class Body>

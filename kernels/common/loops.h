@@ -16,6 +16,15 @@ constexpr int64_t kChunk = 8192;
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+struct Range {
+  int64_t first, last;
+
+  int64_t size() const { return last - first; }
+};
+inline Range part(int64_t count, int64_t index, int64_t parts) {
+  return {count * index / parts, count * (index + 1) / parts};
+}
+
 // Walks elements first .. first + count - 1, in row-major order, of rows of `columns` elements:
 // run(i, j, n) does elements j .. j + n - 1 of row i.
 template <class Run>

@@ -39,15 +39,6 @@ class Scratch {
   size_t used_ = 0;
 };
 
-struct Range {
-  int64_t first, last;
-
-  int64_t size() const { return last - first; }
-};
-inline Range part(int64_t count, int64_t index, int64_t parts) {
-  return {count * index / parts, count * (index + 1) / parts};
-}
-
 // Tasks over a grid of `units` that are packed, at most `most` of them a task, by `columns` that
 // each packed unit meets. Columns are cut too where the units alone would occupy the threads
 // badly. Which task computes an element changes nothing about the result.
@@ -114,10 +105,6 @@ void over_tiles(const Context& context, const RowTiles& tiles, float* scratch, c
     }
   });
 }
-
-// Units of a packed row with this many terms.
-template <class T>
-constexpr int64_t row_units(int64_t terms) { return round_up(steps_of<T>(terms), kPanel); }
 
 // ---- Weights: W [n, k] as panels, lanes over n [n / kPanel][steps over k][kPanel] for x Wᵀ, or
 // lanes over k [k / kPanel][steps over n][kPanel] for dy W ----
