@@ -89,13 +89,14 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) short_forward(Forward
   copy_rows(values, S::kTokens, a.v.of(blockIdx.y, blockIdx.x), 0, a.tokens, kDim);
   copy_async_commit();
 
-  int first = warp_of_block() * kProduct;
+  int block = 0;  // the first query of the block's warps
+  const auto first = [&] { return block + fresh(warp_of_block()) * kProduct; };  // of the warp
   do {  // every warp at least once: all meet at the barriers
-    const bool waiting = first < S::kWarps * kProduct;
+    const bool waiting = block == 0;
     int lane = fresh(lane_of_warp());
     uint32_t queries[kSteps][4], weights[S::kKeyTiles][4];
     float largest[2], total[2];
-    load_left(lane, a.q.of(fresh(blockIdx.y), fresh(blockIdx.x)), first, a.tokens, kDim, queries);
+    load_left(lane, a.q.of(fresh(blockIdx.y), fresh(blockIdx.x)), first(), a.tokens, kDim, queries);
     if (waiting) {
       copy_async_wait<1>();
       barrier();  // the keys are there
@@ -119,19 +120,19 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) short_forward(Forward
       add_rows(lane, weights[j], values, j * kProduct, 0, sums);
     }
     const HeadRows<T> out = a.out.of(fresh(blockIdx.y), fresh(blockIdx.x));
-    store_rows(lane, out, first, 0, a.tokens, kDim, sums, {1 / total[0], 1 / total[1]});
+    store_rows(lane, out, first(), 0, a.tokens, kDim, sums, {1 / total[0], 1 / total[1]});
     if (a.log_sum_exp.data && lane % 4 == 0) {
       const HeadRows<float> log_sum_exp = a.log_sum_exp.of(fresh(blockIdx.y), fresh(blockIdx.x));
 #pragma unroll
       for (int r = 0; r < 2; ++r) {
-        const int token = first + lane / 4 + 8 * r;
+        const int token = first() + lane / 4 + 8 * r;
         if (token < a.tokens) {
           store(log_sum_exp.row(token), (largest[r] + log2f(total[r])) * kLn2);
         }
       }
     }
-    first += S::kWarps * kProduct;
-  } while (first < a.tokens);
+    block += S::kWarps * kProduct;
+  } while (first() < a.tokens);
 }
 
 // ---- Backward

@@ -48,8 +48,11 @@ __global__ void __launch_bounds__(kStreamThreads, S::kBlocks) stream_queries(Bac
   using Keys = Stages<T, S::kDim>;
   const StreamPlace place(a);
   const int lane = lane_of_warp();
-  const HeadRows<const T> k = a.k.of(place.batch, place.head), v = a.v.of(place.batch, place.head);
-  Keys::copy(0, a, k, v, 0);
+  const auto copy = [&](int stage, int key) {
+    const int batch = fresh(place.batch), head = fresh(place.head);
+    Keys::copy(stage, a, a.k.of(batch, head), a.v.of(batch, head), key);
+  };
+  copy(0, 0);
   copy_async_commit();
 
   uint32_t queries[S::kSteps][4], d_outs[S::kSteps][4];
@@ -74,7 +77,7 @@ __global__ void __launch_bounds__(kStreamThreads, S::kBlocks) stream_queries(Bac
   for (int key = 0, stage = 0; key < a.tokens; key += kStreamed, stage ^= 1) {
     copy_async_wait<0>();
     barrier();
-    if (key + kStreamed < a.tokens) Keys::copy(stage ^ 1, a, k, v, key + kStreamed);
+    if (key + kStreamed < a.tokens) copy(stage ^ 1, key + kStreamed);
     copy_async_commit();
     if (place.first >= a.tokens) continue;
     const int rest = a.tokens - key;

@@ -4,6 +4,7 @@
 // Patch embedding on CUDA devices: the linear layer's products with an operand that reads the pixels
 // of a patch straight from the images, so that no matrix of patches is ever stored. In 16 bits with
 // patches and widths of whole chunks the tensor cores multiply; else the plain product does.
+#include "common/cuda/batch.cuh"
 #include "cuda_operations.h"
 #include "linear/cuda.cuh"
 #include "patch_embed/patch_embed.h"
@@ -13,27 +14,51 @@ namespace {
 
 constexpr int kThreads = 256;
 
+// A batch's patches and a patch's pixels are counted in 32 bits: a division of 64 is a call.
+constexpr int64_t kMost = UINT32_MAX;
+
+lk_status check_counts(const patch_embed::Patches& patches) {
+  if (patches.batch() > kMost / patches.count) {
+    return fail(LK_UNSUPPORTED, "images: %lld of %lld patches, this device takes up to %lld in all",
+                static_cast<long long>(patches.batch()), static_cast<long long>(patches.count),
+                static_cast<long long>(kMost));
+  }
+  if (patches.pixels() <= kMost) return LK_OK;
+  return fail(LK_UNSUPPORTED, "patch: %lld pixels, this device takes up to %lld",
+              static_cast<long long>(patches.pixels()), static_cast<long long>(kMost));
+}
+
+struct Divided {
+  uint32_t quotient, rest;
+};
+LK_DEVICE Divided divide(int64_t number, uint32_t by) {
+  const uint32_t n = static_cast<uint32_t>(number), quotient = n / by;
+  return {quotient, n - quotient * by};
+}
+
 // The images as a matrix: row l is patch l of the batch, column k its pixel in the order channel,
 // row, column.
 struct PatchRows {
   Global<const float> images;
   int64_t image_stride, channel_stride, row_stride;
-  int64_t size, across, count;
+  uint32_t size, across, count;
 
   explicit PatchRows(const patch_embed::Patches& patches)
       : images{static_cast<const float*>(patches.images.data)},
         image_stride(patches.images.strides[0]),
         channel_stride(patches.images.strides[1]),
         row_stride(patches.images.strides[2]),
-        size(patches.size),
-        across(patches.across),
-        count(patches.count) {}
+        size(static_cast<uint32_t>(patches.size)),
+        across(static_cast<uint32_t>(patches.across)),
+        count(static_cast<uint32_t>(patches.count)) {}
 
   LK_DEVICE Global<const float> at(int64_t l, int64_t k) const {
-    const int64_t image = l / count, patch = l % count, square = size * size;
-    const int64_t y = patch / across * size + k % square / size;
-    const int64_t x = patch % across * size + k % size;
-    return images + (image * image_stride + k / square * channel_stride + y * row_stride + x);
+    const Divided image = divide(l, count), down = divide(image.rest, across);
+    const Divided channel = divide(k, size * size), row = divide(channel.rest, size);
+    const int64_t y = int64_t{down.quotient} * size + row.quotient;
+    const int64_t x = int64_t{down.rest} * size + row.rest;
+    return images + (image.quotient * image_stride + channel.quotient * channel_stride +
+                     y * row_stride + x);
   }
 };
 
@@ -67,19 +92,17 @@ struct PatchChunks {
 // Tokens of [batch, tokens, n] that come from patches: row l is patch l of the batch.
 template <class T>
 struct TokenRows {
-  Global<T> data;
-  int64_t entry_stride, token_stride;
-  int64_t count, leading;  // patches of an image; tokens before them
+  BatchRows<T> rows;
+  uint32_t count, leading;  // patches of an image; tokens before them
 
   TokenRows(const View& view, int64_t count, int64_t leading)
-      : data{static_cast<T*>(view.data)},
-        entry_stride(view.strides[0]),
-        token_stride(view.strides[1]),
-        count(count),
-        leading(leading) {}
+      : rows(batch_rows_of<T>(view)),
+        count(static_cast<uint32_t>(count)),
+        leading(static_cast<uint32_t>(leading)) {}
 
+  LK_DEVICE uint32_t token(int64_t l) const { return divide(l, count).rest + leading; }
   LK_DEVICE Global<T> at(int64_t l, int64_t j) const {
-    return data + (l / count * entry_stride + (l % count + leading) * token_stride + j);
+    return rows.at(divide(l, count).quotient, token(l), j);
   }
 };
 
@@ -91,7 +114,7 @@ struct EmbedEpilogue {
 
   LK_DEVICE float finish(int64_t l, int64_t j, float z) const {
     if (bias) z += load(bias + j);
-    return position.data ? z + load(position.at(l % y.count + y.leading, j)) : z;
+    return position.data ? z + load(position.at(y.token(l), j)) : z;
   }
   LK_DEVICE void operator()(int64_t, int64_t l, int64_t j, float z) const {
     store_float(y.at(l, j), finish(l, j, z));
@@ -131,27 +154,22 @@ struct TokenChunks {
 
 // d_position: the sum over the batch, a thread an element, in the order of the entries.
 template <class T>
-__global__ void sum_entries(int64_t batch, int64_t tokens, int64_t n, TokenRows<const T> dy,
+__global__ void sum_entries(int64_t batch, int64_t tokens, int64_t n, BatchRows<const T> dy,
                             Global<float> sums) {
   const int64_t index = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (index >= tokens * n) return;
+  const int64_t token = index / n, j = index - token * n;
   float sum = 0;
-  for (int64_t b = 0; b < batch; ++b) sum += load_float(dy.at(b * tokens + index / n, index % n));
+  for (int64_t b = 0; b < batch; ++b) sum += load_float(dy.at(b, token, j));
   store(sums + index, sum);
 }
 
 size_t bytes_of(int64_t floats) { return static_cast<size_t>(floats) * sizeof(float); }
 
 template <class T>
-bool tokens_have_chunks(const View& view) {
-  constexpr int kElements = kChunkElements<T>;
-  return is_chunk_aligned(view.data) && view.sizes[2] % kElements == 0 &&
-         view.strides[0] % kElements == 0 && view.strides[1] % kElements == 0;
-}
-
-template <class T>
 lk_status forward(const Context& context, const patch_embed::Forward& call) {
   const patch_embed::Patches& patches = call.patches;
+  LK_TRY(check_counts(patches));
   const int64_t leading = call.class_token ? 1 : 0, m = patches.batch() * patches.count;
   const Rows<const float> position = rows_of<const float>(call.position);
   const EmbedEpilogue<T> epilogue = {{call.bias.data}, position, {call.y, patches.count, leading}};
@@ -163,7 +181,7 @@ lk_status forward(const Context& context, const patch_embed::Forward& call) {
                   first));
   }
   if constexpr (!std::is_same_v<T, float>) {
-    if (patches.size % kChunk == 0 && has_chunks<T>(call.w) && tokens_have_chunks<T>(call.y)) {
+    if (patches.size % kChunk == 0 && has_chunks<T>(call.w) && has_chunks<T>(call.y)) {
       return multiply_chunks<T, SmallTile>("patch_embed", context, m, call.w.n, call.w.k, 1,
                                            PatchChunks<T, true>{PatchRows(patches)},
                                            RowChunks<T>{rows_of<T>(call.w)}, epilogue);
@@ -176,6 +194,7 @@ lk_status forward(const Context& context, const patch_embed::Forward& call) {
 
 template <class T>
 lk_status weight_gradient(const Context& context, const patch_embed::Backward& call) {
+  LK_TRY(check_counts(call.patches));
   const int64_t n = call.dy.sizes[2], k = call.patches.pixels();
   const int64_t m = call.patches.batch() * call.patches.count, parts = split_of(n, k, m);
   const Global<float> scratch = {static_cast<float*>(context.workspace)};
@@ -184,7 +203,7 @@ lk_status weight_gradient(const Context& context, const patch_embed::Backward& c
   const PatchRows patches(call.patches);
   bool done = false;
   if constexpr (!std::is_same_v<T, float>) {
-    if (call.patches.size % kChunk == 0 && tokens_have_chunks<T>(call.dy)) {
+    if (call.patches.size % kChunk == 0 && has_chunks<T>(call.dy)) {
       LK_TRY((multiply_chunks<T, SmallTile>("patch_embed_d_weight", context, n, k, m, parts,
                                             TokenChunks<T>{dy}, PatchChunks<T, false>{patches},
                                             store_part)));
@@ -206,7 +225,7 @@ lk_status token_gradients(const Context& context, const patch_embed::Backward& c
   const Global<float> sums = {static_cast<float*>(context.workspace)};
   LK_TRY(launch("patch_embed_sum_entries", sum_entries<T>, context,
                 LaunchShape{ceil_divide(tokens * n, kThreads), kThreads}, call.dy.sizes[0], tokens, n,
-                TokenRows<const T>(call.dy, tokens, 0), sums));
+                batch_rows_of<const T>(call.dy), sums));
   const bool add = call.add_to_parameters;
   if (call.d_position) {
     LK_TRY(sum_parts("patch_embed_d_position", context,

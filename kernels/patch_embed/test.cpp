@@ -235,4 +235,30 @@ TEST_CASE("patch_embed: bad arguments") {
   });
 }
 
+// The kernels on CUDA devices count a batch's patches and a patch's pixels in 32 bits. Strides of 0 make
+// tensors of any size; nothing of them may be touched.
+TEST_CASE("patch_embed: more than a CUDA device can count") {
+  constexpr int64_t kMany = int64_t{1} << 32;
+  Problem p({1, 1, 1, 1, 1, 1, false}, {});
+  on_each_device([&](lk_device* device) {
+    if (!is_simulated(device)) return;
+    lk_tensor images = *p.images.on(device), dy = *p.dy.on(device), d_weight = *p.w.on(device);
+    Workspace memory(device, 1024);  // the three, d_weight last, and the workspace
+    auto* floats = static_cast<float*>(memory.data());
+    images.data = floats, dy.data = floats + 1, d_weight.data = floats + 2;
+    const auto backward = [&](const char* text) {
+      LK_REQUIRE_FAILS(lk_patch_embed_backward(device, &dy, &images, 1, 0, &d_weight, nullptr, nullptr,
+                                               nullptr, floats + 16, size_t{1} << 40),
+                       LK_UNSUPPORTED, text);
+    };
+    images.sizes[0] = dy.sizes[0] = kMany;
+    images.strides[0] = dy.strides[0] = 0;
+    backward("images: 4294967296 of 1 patches, this device takes up to 4294967295");
+    images.sizes[0] = dy.sizes[0] = 1;
+    images.sizes[1] = d_weight.sizes[1] = d_weight.strides[0] = kMany;
+    images.strides[1] = 0;
+    backward("patch: 4294967296 pixels, this device takes up to 4294967295");
+  });
+}
+
 }  // namespace lk::test
