@@ -154,28 +154,29 @@ struct PatchSum {
   LK_DEVICE float operator()(int64_t p) const { return load(sums + p); }
 };
 
-lk_status describe_patches(const loss::Targets& targets, Patches& patches) {
+lk_status check_pixels(const loss::Targets& targets) {
   constexpr int64_t kMostPixels = INT32_MAX;
-  if (targets.pixels() > kMostPixels) {
-    return fail(LK_UNSUPPORTED, "patch: %lld pixels, this device takes up to %lld",
-                static_cast<long long>(targets.pixels()), static_cast<long long>(kMostPixels));
-  }
+  if (targets.pixels() <= kMostPixels) return LK_OK;
+  return fail(LK_UNSUPPORTED, "patch: %lld pixels, this device takes up to %lld",
+              static_cast<long long>(targets.pixels()), static_cast<long long>(kMostPixels));
+}
+
+Patches patches_of(const loss::Targets& targets) {
   const View& images = targets.images;
   const Indices& indices = targets.indices;
-  patches = {{static_cast<const float*>(images.data)},
-             images.strides[0],
-             images.strides[1],
-             images.strides[2],
-             {indices.data},
-             indices.batch_stride,
-             indices.stride,
-             indices.count,
-             images.sizes[3] / targets.patch,
-             targets.patches(),
-             static_cast<uint32_t>(targets.patch),
-             static_cast<uint32_t>(targets.channels()),
-             targets.eps};
-  return LK_OK;
+  return {{static_cast<const float*>(images.data)},
+          images.strides[0],
+          images.strides[1],
+          images.strides[2],
+          {indices.data},
+          indices.batch_stride,
+          indices.stride,
+          indices.count,
+          images.sizes[3] / targets.patch,
+          targets.patches(),
+          static_cast<uint32_t>(targets.patch),
+          static_cast<uint32_t>(targets.channels()),
+          targets.eps};
 }
 
 // Runs body(T{}, Team{}).
@@ -215,8 +216,8 @@ size_t patch_mse_forward_workspace(const Context&, const loss::PatchMseForward& 
 }
 
 lk_status patch_mse_forward(const Context& context, const loss::PatchMseForward& call) {
-  Patches patches;
-  LK_TRY(describe_patches(call.targets, patches));
+  LK_TRY(check_pixels(call.targets));
+  const Patches patches = patches_of(call.targets);
   const int64_t m = call.prediction.rows, k = call.prediction.columns;
   auto* sums = static_cast<float*>(context.workspace);
   LK_TRY(with_team(call.dtype(), patches, [&](auto type, auto team) {
@@ -231,8 +232,8 @@ lk_status patch_mse_forward(const Context& context, const loss::PatchMseForward&
 }
 
 lk_status patch_mse_backward(const Context& context, const loss::PatchMseBackward& call) {
-  Patches patches;
-  LK_TRY(describe_patches(call.targets, patches));
+  LK_TRY(check_pixels(call.targets));
+  const Patches patches = patches_of(call.targets);
   const int64_t m = call.prediction.rows, k = call.prediction.columns;
   const auto factor = static_cast<float>(call.d_loss * 2.0 / static_cast<double>(m * k));
   return with_team(call.dtype(), patches, [&](auto type, auto team) {
