@@ -401,7 +401,7 @@ TEST_CASE("attention: tensor cores do the least that whole fragments allow, with
 }
 
 TEST_CASE("attention: a long sequence on tensor cores") {
-  const Sizes s{1, 785, 1, 32};
+  const Sizes s{1, 785, 1, 64};
   const Layout layout{0, 0, LK_BF16};
   Array qkv = qkv_array(s, layout).randomize(1, -2, 2);
   const Array d_out = out_array(s, layout).randomize(2);
@@ -413,7 +413,7 @@ TEST_CASE("attention: a long sequence on tensor cores") {
     CHECK(relative_error(actual.out, oracle.out) <= 2.5e-3);
     for (int part = 0; part < 3; ++part) {
       CAPTURE(part);
-      CHECK(relative_error(part_of(actual.d_qkv, s, part), part_of(d_qkv, s, part)) <= 3e-3);
+      CHECK(relative_error(part_of(actual.d_qkv, s, part), part_of(d_qkv, s, part)) <= 2.5e-3);
     }
   });
 }
