@@ -136,6 +136,42 @@ class TapeTest {
     }
   }
 
+  /**
+   * Residual sums, GELU, dropout and drop path are no calls of their own: they ride in the linear
+   * layers', and the gradients of residual branches in the layer norms'.
+   */
+  @Test
+  void aStepPassesOverActivationsInItsLayersOnly() {
+    try (Device device = TestDevices.open(1)) {
+      Tape tape = new Tape(device, true);
+      Variable loss = new TinyVit(TinyVit.Mode.LORA).record(tape, 2).loss();
+      tape.backward(loss);
+      List<Call> calls = loss.recording().calls;
+      // The draws of drop path, and every layer once.
+      assertThat(calls.stream().map(Call::name))
+          .containsExactly(
+              ("patch_embed_forward"
+                      + " layer_norm_forward lora_linear_forward attention_forward linear_forward"
+                      + " layer_norm_forward linear_forward linear_forward"
+                      + " layer_norm_forward lora_linear_forward attention_forward"
+                      + " drop_path_scales linear_forward"
+                      + " layer_norm_forward linear_forward drop_path_scales linear_forward"
+                      + " mean_pool_forward layer_norm_forward linear_forward"
+                      + " bce_with_logits_forward"
+                      + " bce_with_logits_backward linear_backward layer_norm_backward"
+                      + " mean_pool_backward"
+                      + " linear_backward linear_backward layer_norm_backward linear_backward"
+                      + " attention_backward lora_linear_backward layer_norm_backward"
+                      + " linear_backward linear_backward layer_norm_backward linear_backward"
+                      + " attention_backward lora_linear_backward")
+                  .split(" "));
+      // Layer norms' gradients in a block join what is there: they read what they write.
+      assertThat(calls.stream().filter(call -> call.name().equals("layer_norm_backward")))
+          .extracting(call -> call.reads().contains(call.writes().getFirst()))
+          .containsExactly(false, true, true, true);
+    }
+  }
+
   @Test
   void theLossScaleMultipliesGradients() {
     float[] expected = null;
