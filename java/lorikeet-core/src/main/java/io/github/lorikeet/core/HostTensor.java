@@ -72,6 +72,16 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
     return data.byteSize();
   }
 
+  /**
+   * Says that the elements will hardly be read again soon: of a mapped file no memory is taken up
+   * until then. Has no effect on other memory.
+   */
+  public void unload() {
+    if (data.isMapped()) {
+      data.unload();
+    }
+  }
+
   /** Type and sizes for messages, such as {@code f32 [2, 3]}. */
   public String shape() {
     return shape(type, sizes);

@@ -16,6 +16,7 @@ final class LayerNormOperation extends Operation {
   private final Variable x;
   private final LayerNorm layer;
   private final Tensor gamma;
+  private final Tensor beta;
   private final long rows;
   private final Call forward;
 
@@ -33,18 +34,26 @@ final class LayerNormOperation extends Operation {
     }
     rows = x.tensor().elements() / layer.width();
     gamma = recording.use(layer.gamma());
-    Tensor beta = recording.use(layer.beta());
+    beta = recording.use(layer.beta());
     Tensor y = Tensor.unplaced(x.type(), sizes);
     forward =
         recording
-            .call(
-                "layer_norm_forward",
-                () ->
-                    recording.kernels.layerNormForward(
-                        x.tensor(), gamma, beta, layer.eps(), y, statistics))
+            .call("layer_norm_forward", () -> normalize(y, statistics))
             .reads(x.tensor())
             .writes(y);
     output(y, x.requiresGradient() || layer.gamma().trainable() || layer.beta().trainable());
+  }
+
+  private void normalize(Tensor y, Tensor saved) {
+    recording.kernels.layerNormForward(x.tensor(), gamma, beta, layer.eps(), y, saved);
+  }
+
+  /** From x, which the backward pass reads. */
+  @Override
+  Tensor remake() {
+    Tensor y = Tensor.unplaced(output().type(), output().sizes());
+    recording.call("layer_norm_forward", () -> normalize(y, null)).reads(x.tensor()).writes(y);
+    return y;
   }
 
   @Override

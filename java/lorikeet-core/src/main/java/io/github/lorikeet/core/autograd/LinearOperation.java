@@ -18,8 +18,9 @@ import java.util.Arrays;
 
 /**
  * A linear layer with its adapter and everything that goes into the same pass: y = residual +
- * dropPath ∘ activation(x Wᵀ + bias + LoRA). Saves x where W or the adapter is trained, LoRA's h
- * [rows, groups * rank], and z, GELU's argument.
+ * dropPath ∘ activation(x Wᵀ + bias + LoRA). Saves z, GELU's argument, LoRA's h [rows, groups *
+ * rank] and, where W or the adapter is trained, x; but an x that is a normalisation's or GELU's
+ * output is made again.
  */
 final class LinearOperation extends Operation {
   private final Variable x;
@@ -147,6 +148,21 @@ final class LinearOperation extends Operation {
     return preActivation();
   }
 
+  /** From z, where its only user gives z's gradient, for which z is kept. */
+  @Override
+  Tensor remake() {
+    if (!geluIsFused) {
+      return null;
+    }
+    Tensor argument = z;
+    Tensor y = Tensor.unplaced(z.type(), z.sizes());
+    recording
+        .call("gelu_forward", () -> recording.kernels.geluForward(argument, y))
+        .reads(argument)
+        .writes(y);
+    return y;
+  }
+
   private Tensor preActivation() {
     if (z == null) {
       z = Tensor.unplaced(x.type(), output().sizes());
@@ -207,7 +223,7 @@ final class LinearOperation extends Operation {
     boolean adds = recording.addsTo(layer.weight(), layer.bias());
     Tensor dWeight = dWeight();
     Tensor dBias = layer.bias() == null ? null : layer.bias().gradientTensor();
-    Tensor input = dWeight == null ? null : x.tensor();
+    Tensor input = dWeight == null ? null : x.forBackward();
     Tensor workspace = recording.workspace(kernels.linearBackwardWorkspace(rows, weight));
     return recording
         .call(
@@ -234,6 +250,7 @@ final class LinearOperation extends Operation {
     Tensor dB = b.trainable() ? b.gradientTensor() : scratchB;
     Tensor dWeight = dWeight();
     Tensor dBias = layer.bias() == null ? null : layer.bias().gradientTensor();
+    Tensor input = x.forBackward();
     Tensor workspace = recording.workspace(kernels.loraLinearBackwardWorkspace(rows, weight, lora));
     return recording
         .call(
@@ -241,9 +258,9 @@ final class LinearOperation extends Operation {
             () -> {
               backward.flags(dXFlag | recording.parameterFlag(adds));
               kernels.loraLinearBackward(
-                  dy, x.tensor(), weight, lora, h, backward, dX, dA, dB, dWeight, dBias, workspace);
+                  dy, input, weight, lora, h, backward, dX, dA, dB, dWeight, dBias, workspace);
             })
-        .reads(x.tensor(), h)
+        .reads(input, h)
         .writes(workspace, scratchA, scratchB);
   }
 

@@ -38,4 +38,13 @@ abstract class Operation {
   Tensor fuseGelu() {
     return null;
   }
+
+  /**
+   * If one pass over what the backward pass keeps anyway makes the output again, bit for bit:
+   * records that pass and returns what it writes, so that the output itself need not be kept. Else
+   * null.
+   */
+  Tensor remake() {
+    return null;
+  }
 }

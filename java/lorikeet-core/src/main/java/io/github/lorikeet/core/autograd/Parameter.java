@@ -267,6 +267,7 @@ public final class Parameter {
     } else if (weight != null) {
       kernels.weightPrepare(matrix(value), null, weight);
     }
+    initial.unload();
   }
 
   void checkUnused() {

@@ -84,6 +84,16 @@ public final class Variable {
     return producer;
   }
 
+  /**
+   * The contents, for the call of the backward pass that is recorded next: made again where that is
+   * cheaper than keeping them.
+   */
+  Tensor forBackward() {
+    boolean kept = producer == null || !requiresGradient || recording.kept.contains(tensor);
+    Tensor remade = kept ? null : producer.remake();
+    return remade == null ? tensor : remade;
+  }
+
   Gradient gradientSum() {
     return gradient;
   }

@@ -40,7 +40,8 @@
  * <p>Types. Activations are f32, bf16 or f16, as {@link Tape} was told; parameters, gradients and
  * moments f32. Each run rounds a trained weight once for the layers that need it in 16 bits.
  *
- * <p>Recomputing instead of saving fits in here: an operation may record its forward call again,
- * before its backward calls, and lifetimes take care of the rest. It is not done so far.
+ * <p>Making again instead of keeping. Outputs of normalisations, and of GELU where the backward
+ * pass keeps its argument, are one pass over memory away from what is kept anyway: that pass is
+ * recorded again before the backward call that reads them, and lifetimes take care of the rest.
  */
 package io.github.lorikeet.core.autograd;

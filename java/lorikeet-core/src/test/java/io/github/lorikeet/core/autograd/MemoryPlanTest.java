@@ -143,12 +143,12 @@ class MemoryPlanTest {
     long everything = activations(TinyVit.Mode.EVERYTHING, true, samples);
     // A linear probe holds nothing of the blocks while it runs backwards.
     assertThat(head - inference).isLessThan(tokens);
-    // With adapters a block holds, in units of tokens: its input 1, norm1's output 1, qkv 3,
-    // LoRA's h 1/2, attention's output 1, the stream between 1, fc1's output before GELU 2, and
-    // statistics of rows 3/4. Beside that only what a few calls need lives.
-    assertThat(lora).isBetween(10 * TinyVit.DEPTH * tokens, (10 * TinyVit.DEPTH + 9) * tokens);
-    // Trained as a whole it also holds norm2's output 1 and fc1's after GELU 2, but not h.
-    assertThat(everything - lora).isBetween(2 * TinyVit.DEPTH * tokens, 3 * TinyVit.DEPTH * tokens);
+    // With adapters a block holds, in units of tokens: its input 1, qkv 3, LoRA's h 1/2,
+    // attention's output 1, the stream between 1, fc1's output before GELU 2, and statistics of
+    // rows 3/4; norm1's output is made again. Beside that only what a few calls need lives.
+    assertThat(lora).isBetween(9 * TinyVit.DEPTH * tokens, (9 * TinyVit.DEPTH + 9) * tokens);
+    // Trained as a whole it holds the same but h: norm2's output and GELU's are made again, too.
+    assertThat(everything - lora).isBetween(-TinyVit.DEPTH * tokens, 0L);
   }
 
   @Test

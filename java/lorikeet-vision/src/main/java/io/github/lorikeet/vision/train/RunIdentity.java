@@ -67,6 +67,7 @@ final class RunIdentity {
         long bytes = Math.min(CHUNK, data.byteSize() - begin);
         sum.update(data.asSlice(begin, bytes).asByteBuffer());
       }
+      parameter.initial().unload();
     }
     return hex(sum);
   }
