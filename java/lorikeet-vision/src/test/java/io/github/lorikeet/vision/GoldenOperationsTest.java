@@ -21,9 +21,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Attention and the fused LoRA linear, through the tape, against values computed independently. */
-@Tag("each-device")
+@Tag(TestDevices.EACH)
 class GoldenOperationsTest {
-  private static final String DEVICE = System.getProperty("lorikeet.test.device", "cpu");
   private static final double VALUES = 1e-5;
   private static final double GRADIENTS = 2e-5;
 
@@ -33,7 +32,7 @@ class GoldenOperationsTest {
     int heads = 2;
     String name = "d" + d + ".n" + tokens + ".";
     try (Checkpoint golden = Checkpoint.open(Goldens.file("ops/attention.safetensors"));
-        Device device = Device.open(DEVICE, 2)) {
+        Device device = TestDevices.open(2)) {
       Tape tape = new Tape(device, true);
       Variable qkv = tape.input(DType.F32, 1, tokens, 3L * heads * d).requireGradient();
       Variable dOut = tape.input(DType.F32, 1, tokens, (long) heads * d);
@@ -79,7 +78,7 @@ class GoldenOperationsTest {
   void loraOnMergedQueryKeyValue(int width, int rows, int rank) {
     String name = "d" + width + ".m" + rows + ".r" + rank + ".";
     try (Checkpoint golden = Checkpoint.open(Goldens.file("ops/lora_qkv.safetensors"));
-        Device device = Device.open(DEVICE, 2)) {
+        Device device = TestDevices.open(2)) {
       LoraAdapter lora = queryValueAdapter(golden, name, width, rank, 32);
       Tape tape = new Tape(device, true);
       Variable x = tape.input(DType.F32, rows, width).requireGradient();
@@ -106,7 +105,7 @@ class GoldenOperationsTest {
   void loraWithAGivenDropoutMask(int width, int rows, int rank) {
     String name = "d" + width + ".m" + rows + ".r" + rank + ".";
     try (Checkpoint golden = Checkpoint.open(Goldens.file("ops/lora_qkv.safetensors"));
-        Device device = Device.open(DEVICE, 2)) {
+        Device device = TestDevices.open(2)) {
       float[] mask = golden.require(name + "mask").toFloats();
       LoraAdapter lora = queryValueAdapter(golden, name, width, rank, 32 / 0.9);
       HostTensor zero = HostTensor.of(new float[3 * width * width], 3L * width, width);

@@ -11,9 +11,11 @@ import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.autograd.MemoryPlan;
 import io.github.lorikeet.core.autograd.Tape;
 import io.github.lorikeet.core.autograd.Variable;
+import io.github.lorikeet.vision.TestDevices;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class AttentionRolloutTest {
@@ -67,6 +69,7 @@ class AttentionRolloutTest {
 
   /** A model's own queries and keys are those that its attention used. */
   @Test
+  @Tag(TestDevices.EACH)
   void aModelsRolloutIsOfTheSameForwardPass() {
     VitConfig config = new VitConfig(32, 8, 3, 64, 2, 1, 128, true);
     VisionTransformer model =
@@ -77,7 +80,7 @@ class AttentionRolloutTest {
     for (int i = 0; i < pixels.length; i++) {
       pixels[i] = (float) random.nextGaussian();
     }
-    try (Device device = Device.open("cpu", 1)) {
+    try (Device device = TestDevices.open(1)) {
       float[] expected;
       AttentionRollout.Result result;
       Tape tape = new Tape(device, false);

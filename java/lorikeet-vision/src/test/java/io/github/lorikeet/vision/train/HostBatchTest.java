@@ -7,14 +7,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.autograd.MemoryPlan;
 import io.github.lorikeet.core.autograd.Tape;
+import io.github.lorikeet.vision.TestDevices;
 import io.github.lorikeet.vision.data.Batches;
 import io.github.lorikeet.vision.data.ImageLoader;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag(TestDevices.EACH)
 class HostBatchTest {
   private static final int BATCH = 10;
 
@@ -38,7 +41,7 @@ class HostBatchTest {
 
   @Test
   void takingABatchAheadChangesNothing() throws Exception {
-    try (Device device = Device.open("cpu", 1);
+    try (Device device = TestDevices.open(1);
         ImageLoader loader = SmallStudy.loader(SmallStudy.writeList(folder), 2)) {
       Tape tape = new Tape(device, false);
       try (HostBatch inputs = new HostBatch(tape, BATCH, SmallStudy.CONFIG.imageSize(), 1);

@@ -8,6 +8,7 @@ import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.autograd.Parameter;
+import io.github.lorikeet.vision.TestDevices;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.model.Initializer;
@@ -20,20 +21,23 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag(TestDevices.EACH)
 class PretrainerTest {
   private static final Decoder DECODER = new Decoder(32, 1, 2);
 
   @TempDir Path folder;
 
   @Test
+  @Tag(TestDevices.PROCESSOR_ONLY)
   void lossFallsMemoryIsAsPlannedAndTheBackboneIsATransformersStart() throws Exception {
     Path list = SmallStudy.writeList(folder);
     MaskedAutoencoder model = new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
     Map<String, HostTensor> backbone = new LinkedHashMap<>();
-    try (Device device = Device.open("cpu", 2);
+    try (Device device = TestDevices.open(2);
         ImageLoader loader = SmallStudy.loader(list, 2)) {
       try (Pretrainer pretrainer = new Pretrainer(device, model, options(30))) {
         List<EpochResult> epochs = pretrainer.train(loader, new TrainListener() {});
@@ -60,13 +64,16 @@ class PretrainerTest {
   @Test
   void sameSeedSameBits() throws Exception {
     Path list = SmallStudy.writeList(folder);
-    assertThat(lastLoss(list, 1)).isEqualTo(lastLoss(list, 2));
+    try (Device one = TestDevices.open(1);
+        Device two = TestDevices.open(2)) {
+      assertThat(lastLoss(list, one, 1)).isEqualTo(lastLoss(list, two, 2));
+    }
   }
 
-  private static double lastLoss(Path list, int threads) throws Exception {
+  /** Of two epochs. */
+  static double lastLoss(Path list, Device device, int threads) throws Exception {
     MaskedAutoencoder model = new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
-    try (Device device = Device.open("cpu", threads);
-        ImageLoader loader = SmallStudy.loader(list, threads);
+    try (ImageLoader loader = SmallStudy.loader(list, threads);
         Pretrainer pretrainer = new Pretrainer(device, model, options(2))) {
       return pretrainer.train(loader, new TrainListener() {}).getLast().trainLoss();
     }

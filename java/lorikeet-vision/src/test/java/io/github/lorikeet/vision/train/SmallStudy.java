@@ -3,6 +3,7 @@
 package io.github.lorikeet.vision.train;
 
 import io.github.lorikeet.core.autograd.Parameter;
+import io.github.lorikeet.vision.TestDevices;
 import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.image.Augment;
@@ -24,7 +25,8 @@ import javax.imageio.ImageIO;
 /** A model and a data set small enough to train in a test: is the image bright or dark? */
 final class SmallStudy {
   static final int IMAGES = 24;
-  static final VitConfig CONFIG = new VitConfig(32, 8, 3, 64, 2, 1, 128, true);
+  static final VitConfig CONFIG =
+      new VitConfig(32, 8, 3, 64, TestDevices.isCpu() ? 2 : 1, 1, 128, true);
 
   private SmallStudy() {}
 

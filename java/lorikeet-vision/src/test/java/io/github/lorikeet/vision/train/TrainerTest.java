@@ -11,6 +11,7 @@ import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.LorikeetException;
 import io.github.lorikeet.core.autograd.MemoryPlan;
+import io.github.lorikeet.vision.TestDevices;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.model.Adapters;
@@ -25,11 +26,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
+@Tag(TestDevices.EACH)
 class TrainerTest {
   @TempDir Path folder;
   private Path list;
@@ -42,11 +45,11 @@ class TrainerTest {
   @ParameterizedTest
   @EnumSource(TrainMode.class)
   void memoryIsWhatWasPlannedToTheByteAndComesBack(TrainMode mode) throws Exception {
-    try (Device device = Device.open("cpu", 2);
+    try (Device device = TestDevices.open(2);
         ImageLoader loader = SmallStudy.loader(list, 2)) {
       List<Long> allocations = new ArrayList<>();
       try (Trainer trainer =
-          new Trainer(device, SmallStudy.model(mode), SmallStudy.options(0.01, 3))) {
+          new Trainer(device, SmallStudy.model(mode), SmallStudy.options(0.01, 2))) {
         assertThat(device.memory().peakBytes()).as("before allocating").isZero();
         trainer.train(
             loader,
@@ -60,13 +63,14 @@ class TrainerTest {
         trainer.evaluate(loader);
         assertThat(trainer.measuredPeakBytes()).isEqualTo(trainer.plan().peakBytes());
       }
-      assertThat(allocations).hasSize(9).containsOnly(allocations.getFirst());
+      assertThat(allocations).hasSize(6).containsOnly(allocations.getFirst());
       assertThat(device.memory().liveBytes()).isZero();
     }
   }
 
   @ParameterizedTest
   @EnumSource(TrainMode.class)
+  @Tag(TestDevices.PROCESSOR_ONLY)
   void sameSeedSameBitsAtAnyThreadCount(TrainMode mode) throws Exception {
     Map<String, float[]> one = train(mode, 1);
     Map<String, float[]> two = train(mode, 2);
@@ -78,7 +82,7 @@ class TrainerTest {
 
   private Map<String, float[]> train(TrainMode mode, int threads) throws Exception {
     VisionTransformer model = SmallStudy.model(mode);
-    try (Device device = Device.open("cpu", threads);
+    try (Device device = TestDevices.open(threads);
         ImageLoader loader = SmallStudy.loader(list, threads);
         Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 2))) {
       trainer.train(loader, loader, new TrainListener() {});
@@ -122,7 +126,7 @@ class TrainerTest {
             2,
             DType.F32);
     VisionTransformer model = SmallStudy.model(TrainMode.FULL);
-    try (Device device = Device.open("cpu", 2);
+    try (Device device = TestDevices.open(2);
         ImageLoader loader = SmallStudy.loader(list, 2);
         Trainer trainer = new Trainer(device, model, options)) {
       trainer.train(loader, loader, new TrainListener() {});
@@ -131,9 +135,10 @@ class TrainerTest {
   }
 
   @Test
+  @Tag(TestDevices.PROCESSOR_ONLY)
   void learnsAndKeepsTheBest() throws Exception {
     VisionTransformer model = SmallStudy.model(TrainMode.FULL);
-    try (Device device = Device.open("cpu", 2);
+    try (Device device = TestDevices.open(2);
         ImageLoader loader = SmallStudy.loader(list, 2);
         Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 30))) {
       List<EpochResult> epochs = trainer.train(loader, loader, new TrainListener() {});
@@ -154,7 +159,7 @@ class TrainerTest {
         .forEach(p -> start.put(p.name(), p.initial()));
     SafetensorsWriter.write(weights, start);
     float[] trained;
-    try (Device device = Device.open("cpu", 2);
+    try (Device device = TestDevices.open(2);
         ImageLoader loader = SmallStudy.loader(list, 2);
         Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 4))) {
       trainer.train(loader, loader, new TrainListener() {});
@@ -172,7 +177,7 @@ class TrainerTest {
   }
 
   private float[] logits(VisionTransformer model, int batch) throws Exception {
-    try (Device device = Device.open("cpu", 1);
+    try (Device device = TestDevices.open(1);
         ImageLoader loader = SmallStudy.loader(list, 1);
         Evaluator evaluator = new Evaluator(device, model, batch, DType.F32);
         MemoryPlan plan = MemoryPlan.of(null, evaluator.tape())) {
@@ -184,7 +189,7 @@ class TrainerTest {
   @Test
   void lossThatIsNoNumberStopsTheRun() throws Exception {
     VisionTransformer model = SmallStudy.model(TrainMode.FULL);
-    try (Device device = Device.open("cpu", 1);
+    try (Device device = TestDevices.open(1);
         ImageLoader loader = SmallStudy.loader(list, 1);
         Trainer trainer = new Trainer(device, model, SmallStudy.options(1e30, 5))) {
       assertThatThrownBy(() -> trainer.train(loader, loader, new TrainListener() {}))
@@ -195,10 +200,11 @@ class TrainerTest {
   }
 
   @Test
+  @Tag(TestDevices.PROCESSOR_ONLY)
   void stopKeepsTheBestSoFar() throws Exception {
     VisionTransformer model = SmallStudy.model(TrainMode.LORA);
     int[] updates = {0};
-    try (Device device = Device.open("cpu", 1);
+    try (Device device = TestDevices.open(1);
         ImageLoader loader = SmallStudy.loader(list, 1);
         Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 50))) {
       List<EpochResult> epochs =
@@ -225,7 +231,7 @@ class TrainerTest {
 
   @Test
   void noRoomLeavesNothingBehind() throws Exception {
-    try (Device device = Device.open("cpu", 1);
+    try (Device device = TestDevices.open(1);
         ImageLoader loader = SmallStudy.loader(list, 1);
         Trainer trainer =
             new Trainer(device, SmallStudy.model(TrainMode.LORA), SmallStudy.options(0.05, 2))) {
