@@ -99,7 +99,7 @@ class KilledRunTest {
   /** Waits until the log has this many lines, then kills the process wherever it is. */
   private void killAfter(int lines, Path out) throws Exception {
     while (process.isAlive() && lines(out.resolve("log.jsonl")) < lines) {
-      Thread.onSpinWait();
+      Thread.sleep(1);
     }
     process.destroyForcibly();
     assertThat(process.waitFor())

@@ -193,9 +193,9 @@ class StudyTest {
   }
 
   /** When the first run began, in nanoseconds. */
-  private long began(Process process) throws IOException {
+  private long began(Process process) throws Exception {
     while (process.isAlive() && !Files.readString(folder.resolve("said.txt")).contains("[")) {
-      Thread.onSpinWait();
+      Thread.sleep(1);
     }
     return System.nanoTime();
   }
@@ -221,7 +221,7 @@ class StudyTest {
       process = start(killed);
       long end = began(process) + random.nextLong(nanos / 5);
       while (process.isAlive() && System.nanoTime() < end) {
-        Thread.onSpinWait();
+        Thread.sleep(1);
       }
       process.destroyForcibly();
       if (process.waitFor() == SIGKILL) {
