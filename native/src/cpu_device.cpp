@@ -3,6 +3,7 @@
 //
 // The embedded default device: host memory, a thread pool, and the best kernels that this
 // processor runs.
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -124,13 +125,25 @@ class CpuDevice final : public lk_device {
 
  protected:
   void* allocate_block(size_t bytes) override {
-    return ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
+    const size_t alignment = alignment_of(bytes);
+    void* block = ::operator new(bytes, std::align_val_t{alignment}, std::nothrow);
+#if defined(MADV_HUGEPAGE)
+    if (block != nullptr && alignment == kLargePage) madvise(block, bytes, MADV_HUGEPAGE);
+#endif
+    return block;
   }
-  void release_block(void* block, size_t) override {
-    ::operator delete(block, std::align_val_t{LK_ALIGNMENT});
+  void release_block(void* block, size_t bytes) override {
+    ::operator delete(block, std::align_val_t{alignment_of(bytes)});
   }
 
  private:
+  // Blocks of several large pages begin with one: rows of a matrix lie pages of the usual size apart,
+  // more of them than the processor remembers addresses of.
+  static constexpr size_t kLargePage = size_t{1} << 21;
+  static size_t alignment_of(size_t bytes) {
+    return bytes >= 2 * kLargePage ? kLargePage : size_t{LK_ALIGNMENT};
+  }
+
   ThreadPool pool_;
 };
 
