@@ -95,15 +95,10 @@ inline void pack_all_turned(const HeadRowsOf<T>& from, int64_t rows, int64_t col
   }
 }
 
-// Asks for row i before it is needed: a head's rows lie far apart, which the processor's own guesses
-// do not follow. The requests must come in small helpings, for those that find no room are dropped.
+// Asks for row i, if there is one, before it is needed.
 template <class T>
 inline void fetch_ahead(const HeadRowsOf<T>& rows, int64_t i, int64_t columns) {
-  if (rows.data == nullptr) return;
-  constexpr int64_t kLine = 64 / sizeof(T);
-  for (int64_t j = 0; j < columns; j += kLine) __builtin_prefetch(rows.row(i) + j, 0, 2);
-  // The compiler takes functions of nothing else as having no effect, and leaves their calls out.
-  asm volatile("");
+  if (rows.data != nullptr) fetch_rows(rows.row(i), rows.stride, 1, columns);
 }
 
 // The rows of one head, or none when the head is past the last.

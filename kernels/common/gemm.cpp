@@ -67,11 +67,14 @@ inline Vec multiply_add(Vec sum, float scalar, Vec vector) {
 // Steps that vectors are prefetched ahead of their use: some hundred cycles, what the second-level
 // cache and a bit of the third take.
 constexpr int64_t kAhead = 8;
+// Blocks of steps in which what the sums will meet is prefetched: the last ones.
+constexpr int kLate = 4;
 
 // The microkernel. Contract: Rows * Vectors sums live in registers from the first step to the last,
 // read from the tile first if `add`; a step loads Vectors vectors and Rows scalars (broadcasts) and
 // does Rows * Vectors multiply-adds; `count` may be any number, operands need no alignment; nothing
-// beyond the steps is read, but vectors kAhead steps on and the next block of scalars are prefetched.
+// beyond the steps is read, but vectors kAhead steps on, the next block of scalars and a row a block of
+// what the sums will meet are prefetched.
 template <class T, int Rows, int Vectors>
 void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
   Vec sum[Rows][Vectors] = {};
@@ -94,6 +97,21 @@ void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
       for (int r = 0; r < Rows; ++r) {
         __builtin_prefetch(next + r * kPanel);
         __builtin_prefetch(next + r * kPanel + kLanes);
+      }
+    }
+    // Late, for the first-level cache holds little more than these blocks' operands; and some rows at a
+    // time, for requests that find no room hold up the steps.
+    if (left <= kLate * kPanel) {
+      constexpr int kRows = (Rows + kLate - 1) / kLate;
+      const int64_t first = Rows - (left + kPanel - 1) / kPanel * kRows;
+      for (const Later& later : steps.later) {
+        if (later.first == nullptr) continue;
+#pragma GCC unroll 4
+        for (int r = 0; r < kRows; ++r) {
+          const char* line = static_cast<const char*>(later.first) + larger(0, first + r) * later.stride;
+          __builtin_prefetch(line);
+          __builtin_prefetch(line + 64);
+        }
       }
     }
     for (int64_t s = 0; s < count; ++s, vectors += stride) {

@@ -52,12 +52,21 @@ constexpr int64_t panel_units(int64_t terms) { return steps_of<T>(terms) * kPane
 template <class T>
 constexpr int64_t row_units(int64_t terms) { return round_up(steps_of<T>(terms), kPanel); }
 
+// A tile of some matrix, two cache lines of each of its rows; or none. Rows that lie pages
+// apart are a pattern that no hardware prefetcher follows.
+struct Later {
+  const void* first = nullptr;
+  int64_t stride = 0;  // bytes
+};
+
 struct Steps {
   const float* scalars;
   int64_t block;   // units from one block of kPanel steps to the next
   const float* vectors;
   int64_t stride;  // units from one step to the next
   int64_t count;
+  // What the sums will meet, asked for meanwhile.
+  Later later[2] = {};
 };
 
 // tile[r * stride + c] = (add ? itself : 0) + the steps' sum, for r < rows <= kTileRows and

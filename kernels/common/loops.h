@@ -10,6 +10,19 @@
 
 namespace lk::LK_ISA {
 
+// Asks for n numbers of each of some rows before they are needed: rows that lie pages apart are a
+// pattern that no hardware prefetcher follows. In small helpings, for requests that find no room are
+// dropped.
+template <class T>
+inline void fetch_rows(const T* first, int64_t stride, int64_t rows, int64_t n) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < n; j += kLine) __builtin_prefetch(first + i * stride + j, 0, 2);
+  }
+  // The compiler takes functions of nothing else as having no effect, and leaves their calls out.
+  asm volatile("");
+}
+
 // Elements of a task: many enough to pay for handing it out, few enough to occupy all threads.
 constexpr int64_t kChunk = 8192;
 

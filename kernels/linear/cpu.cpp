@@ -50,7 +50,9 @@ void forward(const Context& context, const linear::Forward& call) {
           alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
           const int64_t column = (panels.first + panel) * kPanel;
           multiply_tile<T>({x, rows * kPanel, packed + panel * panel_units<T>(k), kPanel,
-                            steps_of<T>(k)},
+                            steps_of<T>(k),
+                            {tile_of<T>(output.y, row, column),
+                             tile_of<T>(output.beside(), row, column)}},
                            rows, call.w.n - column, tile, kPanel, false);
           finish_tile<T>(output, tile, row, rows, column);
         });

@@ -210,16 +210,27 @@ struct ProductPlan {
   }
 };
 
+// A matrix's tile that begins there, if there is a matrix.
+template <class T>
+Later tile_of(const Matrix& matrix, int64_t row, int64_t column) {
+  if (!matrix) return {};
+  return {matrix.row_of<T>(row) + column, matrix.stride * static_cast<int64_t>(sizeof(T))};
+}
+
 // Bias and epilogue on a tile [rows][kPanel], and its only store to y.
 struct Output {
   Vector bias;
   linear::Epilogue epilogue;
   Matrix y;
+
+  // What else a tile reads or writes.
+  const Matrix& beside() const {
+    return epilogue.residual ? epilogue.residual : epilogue.pre_activation;
+  }
 };
 template <class T>
 void finish_tile(const Output& output, const float* tile, int64_t row, int64_t rows,
                  int64_t column);
-
 // ---- Backward ----
 
 // Row scale, what d_x is added to or multiplied by, and its only store, of a tile [rows][kPanel].

@@ -53,7 +53,9 @@ void input_gradient(const Context& context, const linear::Backward& call) {
           alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
           const int64_t column = (panels.first + panel) * kPanel;
           multiply_tile<T>({dy, rows * kPanel, packed + panel * panel_floats, kPanel,
-                            steps_of<T>(n)},
+                            steps_of<T>(n),
+                            {tile_of<T>(call.d_x, row, column),
+                             tile_of<T>(call.x_pre_activation, row, column)}},
                            rows, call.w.k - column, tile, kPanel, false);
           finish_gradient_tile<T>(call, tile, row, rows, column);
         });
@@ -64,25 +66,37 @@ void input_gradient(const Context& context, const linear::Backward& call) {
 
 // Tiles of d_weight's rows that a task turns dy for at once, at most.
 constexpr int64_t kMostTiles = 16;
+// Of x, packed at a time for all tasks: 4 MiB, which the last-level cache keeps for them and which is less
+// than d_x's weight takes.
+constexpr int64_t kInputFloats = 4 * 1024 * 1024 / 4;
 
 template <class T>
 struct ParameterPlan {
   static constexpr int64_t kBlockRows = kPanel * kDepth<T>;  // of dy in one block of scalars
   static_assert(kStepRows % kBlockRows == 0);
 
-  Cut cut;  // tiles of d_weight's rows by panels of its columns
-  int64_t turned_floats, worker_floats;
-  float* worker;
+  Cut cut;            // tiles of d_weight's rows by panels of its columns
+  int64_t step_rows;  // whose columns of x are packed at once, for all tasks
+  float* x;           // [steps of kStepRows][panels][steps over rows][kPanel]
+  int64_t worker_floats;
+  float* worker;      // dy, turned
   size_t bytes;
 
   ParameterPlan(const Context& context, const linear::Backward& call, void* workspace)
       : cut(divide_up(call.w.n, kTileRows), kMostTiles, divide_up(call.w.k, kPanel),
             context.pool->threads()) {
-    turned_floats = kStepRows / kDepth<T> * cut.largest_block() * kTileRows;
-    worker_floats = turned_floats + panel_units<T>(kStepRows);
+    const int64_t step_floats = cut.columns * panel_units<T>(kStepRows);
+    const int64_t steps = smaller(divide_up(call.dy.rows, kStepRows),
+                                  larger(1, kInputFloats / step_floats));
+    step_rows = steps * kStepRows;
+    worker_floats = kStepRows / kDepth<T> * cut.largest_block() * kTileRows;
     Scratch scratch(workspace);
+    x = scratch.floats(steps * step_floats);
     worker = scratch.floats(context.pool->threads() * worker_floats);
     bytes = scratch.used();
+  }
+  float* x_panel(int64_t row_of_chunk, int64_t panel) const {
+    return x + (row_of_chunk / kStepRows * cut.columns + panel) * panel_units<T>(kStepRows);
   }
 };
 
@@ -147,32 +161,53 @@ size_t parameter_gradient_workspace(const Context& context, const linear::Backwa
   return ParameterPlan<T>(context, call, nullptr).bytes;
 }
 
+// Some rows of x as panels of columns.
+template <class T>
+void pack_inputs(const Context& context, const linear::Backward& call, const ParameterPlan<T>& plan,
+                 Range rows) {
+  const int64_t steps = divide_up(rows.size(), kStepRows);
+  context.pool->run(steps * plan.cut.columns, [&](int64_t task, int) {
+    const int64_t row = task / plan.cut.columns * kStepRows, panel = task % plan.cut.columns;
+    pack_columns<T>(call.x.row_of<T>(rows.first + row) + panel * kPanel, call.x.stride,
+                    smaller(kStepRows, rows.size() - row),
+                    smaller(kPanel, call.w.k - panel * kPanel), plan.x_panel(row, panel));
+  });
+}
+
+// A task's part of d_weight and d_bias over `rows`, whose x lies packed.
+template <class T>
+void add_rows(const linear::Backward& call, const ParameterPlan<T>& plan, Range rows, int64_t task,
+              float* turned) {
+  const Range tiles = plan.cut.block(task), panels = plan.cut.chunk(task);
+  const Range outputs{tiles.first * kTileRows, smaller(tiles.last * kTileRows, call.w.n)};
+  for (int64_t row = rows.first; row < rows.last; row += kStepRows) {
+    const Range step{row, smaller(row + kStepRows, rows.last)};
+    const bool add = call.add_to_parameters || row > 0;
+    if (call.d_bias && plan.cut.first_chunk(task)) sum_columns<T>(call, step, outputs, add);
+    if (!call.d_weight) continue;
+    turn_rows<T>(call, step, outputs, turned);
+    const int64_t later = smaller(kStepRows, rows.last - step.last);
+    for (int64_t p = panels.first; p < panels.last; ++p) {
+      const Range next = part(later, p - panels.first, panels.size());
+      fetch_rows(call.dy.row_of<T>(step.last + next.first) + outputs.first, call.dy.stride,
+                 next.size(), outputs.size());
+      add_products<T>(call.d_weight, outputs, p * kPanel, turned, outputs.size() * kPanel,
+                      plan.x_panel(row - rows.first, p), steps_of<T>(step.size()), add);
+    }
+  }
+}
+
 template <class T>
 void parameter_gradient(const Context& context, const linear::Backward& call, void* workspace) {
   ParameterPlan<T> plan(context, call, workspace);
-  if (!call.d_weight) {
-    plan.cut.columns = 0;
-    plan.cut.chunks = 1;
+  if (!call.d_weight) plan.cut.chunks = 1;
+  for (int64_t row = 0; row < call.dy.rows; row += plan.step_rows) {
+    const Range rows{row, smaller(row + plan.step_rows, call.dy.rows)};
+    if (call.d_weight) pack_inputs(context, call, plan, rows);
+    context.pool->run(plan.cut.tasks(), [&](int64_t task, int worker) {
+      add_rows(call, plan, rows, task, plan.worker + worker * plan.worker_floats);
+    });
   }
-  context.pool->run(plan.cut.tasks(), [&](int64_t task, int worker) {
-    const Range tiles = plan.cut.block(task), panels = plan.cut.chunk(task);
-    const Range outputs{tiles.first * kTileRows, smaller(tiles.last * kTileRows, call.w.n)};
-    float* turned = plan.worker + worker * plan.worker_floats;
-    float* x = turned + plan.turned_floats;
-    for (int64_t row = 0; row < call.dy.rows; row += kStepRows) {
-      const Range rows{row, smaller(row + kStepRows, call.dy.rows)};
-      const bool add = call.add_to_parameters || row > 0;
-      if (call.d_bias && plan.cut.first_chunk(task)) sum_columns<T>(call, rows, outputs, add);
-      if (!call.d_weight) continue;
-      turn_rows<T>(call, rows, outputs, turned);
-      for (int64_t p = panels.first; p < panels.last; ++p) {
-        pack_columns<T>(call.x.row_of<T>(row) + p * kPanel, call.x.stride, rows.size(),
-                        smaller(kPanel, call.w.k - p * kPanel), x);
-        add_products<T>(call.d_weight, outputs, p * kPanel, turned, outputs.size() * kPanel, x,
-                        steps_of<T>(rows.size()), add);
-      }
-    }
-  });
 }
 #define LK_INSTANTIATE(T)                                                                     \
   template size_t parameter_gradient_workspace<T>(const Context&, const linear::Backward&);   \

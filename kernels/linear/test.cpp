@@ -250,6 +250,21 @@ TEST_CASE("linear: backward is right, plain and packed alike") {
   });
 }
 
+// The CPU packs x for d_weight 4 MiB at a time.
+TEST_CASE("linear: more of x than is packed at once") {
+  for (const int32_t dtype : {LK_F32, LK_BF16}) {
+    const Layer layer({300, 2, 16400}, {0, 0, dtype});
+    const BackwardResult oracle = oracle_backward<double>(layer, kOptions[1]);
+    const BackwardResult plain = plain_backward(layer, kOptions[1]);
+    on_each_device(dtype, [&](lk_device* device) {
+      if (is_simulated(device)) return;
+      const BackwardResult result = run_backward(device, layer, LK_WEIGHT_PLAIN, kOptions[1]);
+      check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
+      check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
+    });
+  }
+}
+
 TEST_CASE("linear: one operand off its alignment, the others aligned") {
   const Layout aligned = {0, 0, LK_BF16}, off = {1, 0, LK_BF16};
   Layer layer({20, 24, 40}, aligned), odd_w = layer, odd_x = layer, odd_dy = layer;

@@ -135,7 +135,10 @@ void forward(const Context& context, const lora::Forward& call) {
           alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
           const int64_t block = rows * kPanel, index = panels.first + panel;
           const int64_t columns = base.w.n - index * kPanel;
-          multiply_tile<T>({x, block, packed + panel * panel_units<T>(k), kPanel, steps_of<T>(k)},
+          const int64_t column = index * kPanel;
+          multiply_tile<T>({x, block, packed + panel * panel_units<T>(k), kPanel, steps_of<T>(k),
+                            {tile_of<T>(output.y, row, column),
+                             tile_of<T>(output.beside(), row, column)}},
                            rows, columns, tile, kPanel, false);
           for (int64_t g = 0; g < call.adapter.groups; ++g) {
             const float* b = plan.b.of(g, index);
@@ -144,7 +147,7 @@ void forward(const Context& context, const lora::Forward& call) {
                               steps_of<T>(rank)},
                              rows, columns, tile, kPanel, true);
           }
-          finish_tile<T>(output, tile, row, rows, index * kPanel);
+          finish_tile<T>(output, tile, row, rows, column);
         });
   });
 }

@@ -151,7 +151,9 @@ void input_gradient(const Context& context, const lora::Backward& call, Backward
           const int64_t block = rows * kPanel;
           const bool masked = dropout.active();
           multiply_tile<T>({dy, block, packed + panel * panel_floats, kPanel,
-                            steps_of<T>(plan.n)},
+                            steps_of<T>(plan.n),
+                            {tile_of<T>(base.d_x, row, column),
+                             tile_of<T>(base.x_pre_activation, row, column)}},
                            rows, columns, tile, kPanel, false);
           multiply_tile<T>({dy + plan.dy_units * rows, block,
                             plan.a + column / kPanel * panel_units<T>(plan.width), kPanel,
