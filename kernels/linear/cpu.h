@@ -238,11 +238,9 @@ template <class T>
 void finish_gradient_tile(const linear::Backward& call, const float* tile, int64_t row,
                           int64_t rows, int64_t column);
 
-// Rows that a task of d_weight sums before it turns to its next columns.
-constexpr int64_t kStepRows = 8 * kPanel;
-
 // result rows [outputs], columns `column` .. + kPanel - 1 (those there are), (+)= the product of
-// scalars (those of the first output first, blocks `block` units apart) with packed columns.
+// scalars (those of the first output first, blocks `block` units apart) with packed columns. The next
+// tile of the result, below or in the next columns, is asked for meanwhile.
 template <class T>
 void add_products(const Matrix& result, Range outputs, int64_t column, const float* scalars,
                   int64_t block, const float* columns, int64_t steps, bool add);

@@ -64,6 +64,10 @@ void input_gradient(const Context& context, const linear::Backward& call) {
 
 // ---- d_weight and d_bias ----
 
+// Rows that a task of d_weight sums before it turns to its next columns: between two of them its part of
+// d_weight leaves the second-level cache.
+template <class T>
+constexpr int64_t kInputRows = 8 * kPanel * kDepth<T>;
 // Tiles of d_weight's rows that a task turns dy for at once, at most.
 constexpr int64_t kMostTiles = 16;
 // Of x, packed at a time for all tasks: 4 MiB, which the last-level cache keeps for them and which is less
@@ -73,11 +77,11 @@ constexpr int64_t kInputFloats = 4 * 1024 * 1024 / 4;
 template <class T>
 struct ParameterPlan {
   static constexpr int64_t kBlockRows = kPanel * kDepth<T>;  // of dy in one block of scalars
-  static_assert(kStepRows % kBlockRows == 0);
+  static_assert(kInputRows<T> % kBlockRows == 0);
 
   Cut cut;            // tiles of d_weight's rows by panels of its columns
   int64_t step_rows;  // whose columns of x are packed at once, for all tasks
-  float* x;           // [steps of kStepRows][panels][steps over rows][kPanel]
+  float* x;           // [steps of kInputRows][panels][steps over rows][kPanel]
   int64_t worker_floats;
   float* worker;      // dy, turned
   size_t bytes;
@@ -85,18 +89,18 @@ struct ParameterPlan {
   ParameterPlan(const Context& context, const linear::Backward& call, void* workspace)
       : cut(divide_up(call.w.n, kTileRows), kMostTiles, divide_up(call.w.k, kPanel),
             context.pool->threads()) {
-    const int64_t step_floats = cut.columns * panel_units<T>(kStepRows);
-    const int64_t steps = smaller(divide_up(call.dy.rows, kStepRows),
+    const int64_t step_floats = cut.columns * panel_units<T>(kInputRows<T>);
+    const int64_t steps = smaller(divide_up(call.dy.rows, kInputRows<T>),
                                   larger(1, kInputFloats / step_floats));
-    step_rows = steps * kStepRows;
-    worker_floats = kStepRows / kDepth<T> * cut.largest_block() * kTileRows;
+    step_rows = steps * kInputRows<T>;
+    worker_floats = kInputRows<T> / kDepth<T> * cut.largest_block() * kTileRows;
     Scratch scratch(workspace);
     x = scratch.floats(steps * step_floats);
     worker = scratch.floats(context.pool->threads() * worker_floats);
     bytes = scratch.used();
   }
   float* x_panel(int64_t row_of_chunk, int64_t panel) const {
-    return x + (row_of_chunk / kStepRows * cut.columns + panel) * panel_units<T>(kStepRows);
+    return x + (row_of_chunk / kInputRows<T> * cut.columns + panel) * panel_units<T>(kInputRows<T>);
   }
 };
 
@@ -135,7 +139,10 @@ void add_products(const Matrix& result, Range outputs, int64_t column, const flo
   const bool whole = width == kPanel || width == kLanes;
   for (int64_t n = outputs.first; n < outputs.last; n += kTileRows) {
     const int64_t count = smaller(kTileRows, outputs.last - n);
-    const Steps product{scalars + (n - outputs.first) * kPanel, block, columns, kPanel, steps};
+    const bool last = n + kTileRows >= outputs.last;
+    const Steps product{scalars + (n - outputs.first) * kPanel, block, columns, kPanel, steps,
+                        {tile_of<float>(result, last ? outputs.first : n + kTileRows,
+                                        last ? column + kPanel : column)}};
     float* place = result.row(n) + column;
     if (whole) {
       multiply_tile<T>(product, count, width, place, result.stride, add);
@@ -165,11 +172,11 @@ size_t parameter_gradient_workspace(const Context& context, const linear::Backwa
 template <class T>
 void pack_inputs(const Context& context, const linear::Backward& call, const ParameterPlan<T>& plan,
                  Range rows) {
-  const int64_t steps = divide_up(rows.size(), kStepRows);
+  const int64_t steps = divide_up(rows.size(), kInputRows<T>);
   context.pool->run(steps * plan.cut.columns, [&](int64_t task, int) {
-    const int64_t row = task / plan.cut.columns * kStepRows, panel = task % plan.cut.columns;
+    const int64_t row = task / plan.cut.columns * kInputRows<T>, panel = task % plan.cut.columns;
     pack_columns<T>(call.x.row_of<T>(rows.first + row) + panel * kPanel, call.x.stride,
-                    smaller(kStepRows, rows.size() - row),
+                    smaller(kInputRows<T>, rows.size() - row),
                     smaller(kPanel, call.w.k - panel * kPanel), plan.x_panel(row, panel));
   });
 }
@@ -180,13 +187,13 @@ void add_rows(const linear::Backward& call, const ParameterPlan<T>& plan, Range 
               float* turned) {
   const Range tiles = plan.cut.block(task), panels = plan.cut.chunk(task);
   const Range outputs{tiles.first * kTileRows, smaller(tiles.last * kTileRows, call.w.n)};
-  for (int64_t row = rows.first; row < rows.last; row += kStepRows) {
-    const Range step{row, smaller(row + kStepRows, rows.last)};
+  for (int64_t row = rows.first; row < rows.last; row += kInputRows<T>) {
+    const Range step{row, smaller(row + kInputRows<T>, rows.last)};
     const bool add = call.add_to_parameters || row > 0;
     if (call.d_bias && plan.cut.first_chunk(task)) sum_columns<T>(call, step, outputs, add);
     if (!call.d_weight) continue;
     turn_rows<T>(call, step, outputs, turned);
-    const int64_t later = smaller(kStepRows, rows.last - step.last);
+    const int64_t later = smaller(kInputRows<T>, rows.last - step.last);
     for (int64_t p = panels.first; p < panels.last; ++p) {
       const Range next = part(later, p - panels.first, panels.size());
       fetch_rows(call.dy.row_of<T>(step.last + next.first) + outputs.first, call.dy.stride,

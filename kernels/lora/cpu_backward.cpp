@@ -7,6 +7,9 @@
 namespace lk::LK_ISA {
 namespace {
 
+// Rows that a task of d_a or d_b packs at a time.
+constexpr int64_t kStepRows = 8 * kPanel;
+
 // B of each group with lanes over the rank, [rank / kPanel][steps over columns][kPanel]. Steps begin
 // with whole blocks of a packed row of dy; those before the group's first column are zero.
 template <class T>
