@@ -17,6 +17,8 @@ import java.util.regex.Pattern;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
 
 /** Small runs of {@code lorikeet bench}, without the probe, which the launcher alone provides. */
 class BenchCommandTest {
@@ -74,7 +76,9 @@ class BenchCommandTest {
         .contains("note: no shares of the machine's limits");
     assertThat(Files.readString(json)).contains("\"case\" : \"lora-forward\"", "\"seconds\" : [");
     var page = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(html().toFile());
-    assertThat(page.getElementsByTagName("circle").getLength()).isEqualTo(2);
+    NodeList circles = page.getElementsByTagName("circle");
+    assertThat(circles.getLength()).isEqualTo(2);
+    assertThat(((Element) circles.item(0)).getAttribute("class")).startsWith("dot ");
   }
 
   @Test

@@ -7,7 +7,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.DoubleStream;
 
-/** Draws a chart as SVG: thin grid, lines, a value to read at every point it is pointed at. */
+/**
+ * Draws a chart as SVG: thin grid, lines, a value to read at every point it is pointed at. Points
+ * that no line leads to are dots.
+ */
 final class ChartSvg {
   private static final int WIDTH = 480;
   private static final int HEIGHT = 300;
@@ -127,7 +130,7 @@ final class ChartSvg {
         out.open(
             "circle",
             "class",
-            "point " + line.color().cssClass(),
+            (isAlone(line, i) ? "dot " : "point ") + line.color().cssClass(),
             "cx",
             across(line.x()[i]),
             "cy",
@@ -149,8 +152,15 @@ final class ChartSvg {
     }
   }
 
+  private static boolean isAlone(Chart.Line line, int i) {
+    return !isPoint(line, i - 1) && !isPoint(line, i + 1);
+  }
+
   private static boolean isPoint(Chart.Line line, int i) {
-    return Double.isFinite(line.x()[i]) && Double.isFinite(line.y()[i]);
+    return i >= 0
+        && i < line.x().length
+        && Double.isFinite(line.x()[i])
+        && Double.isFinite(line.y()[i]);
   }
 
   private String across(double value) {

@@ -11,7 +11,7 @@ import java.util.Locale;
  * Round values that divide an axis: multiples of 1, 2 or 5 times a power of ten, or powers of ten.
  *
  * @param values ascending, at least two
- * @param decimals that tell neighbours apart
+ * @param decimals that tell neighbours apart; powers of ten have what each needs
  * @param logarithmic whether equal distances on the axis are equal ratios
  */
 record Ticks(List<Double> values, int decimals, boolean logarithmic) {
@@ -40,7 +40,7 @@ record Ticks(List<Double> values, int decimals, boolean logarithmic) {
     for (int i = first; i <= last; i++) {
       values.add(Math.pow(10, i));
     }
-    return new Ticks(values, Math.max(0, -first), true);
+    return new Ticks(values, 0, true);
   }
 
   /** Where a value lies between the first tick, 0, and the last, 1. */
@@ -59,6 +59,7 @@ record Ticks(List<Double> values, int decimals, boolean logarithmic) {
   }
 
   String label(double value) {
-    return String.format(Locale.ROOT, "%." + decimals + "f", value);
+    int places = logarithmic ? (int) Math.max(0, -Math.round(Math.log10(value))) : decimals;
+    return String.format(Locale.ROOT, "%." + places + "f", value);
   }
 }

@@ -148,6 +148,9 @@ class HtmlReportTest {
         String path =
             elements(parse(page), "path").stream().map(p -> p.getAttribute("d")).findFirst().get();
         assertThat(path).matches("M[0-9. ]+M[0-9. ]+L[0-9. ]+");
+        // Only the point that no line leads to is seen without being pointed at.
+        assertThat(elements(parse(page), "circle").stream().map(c -> c.getAttribute("class")))
+            .containsExactly("dot c0", "point c0", "point c0");
       }
     }
   }
@@ -172,7 +175,8 @@ class HtmlReportTest {
     assertThat(ticks.values()).containsExactly(0.1, 1.0, 10.0, 100.0, 1000.0);
     assertThat(ticks.position(0.1)).isZero();
     assertThat(ticks.position(10)).isEqualTo(0.5);
-    assertThat(ticks.label(0.1)).isEqualTo("0.1");
+    assertThat(ticks.values().stream().map(ticks::label))
+        .containsExactly("0.1", "1", "10", "100", "1000");
     assertThat(Ticks.powers(10, 10).values()).containsExactly(10.0, 100.0);
   }
 
