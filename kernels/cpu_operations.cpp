@@ -15,6 +15,7 @@ extern const Operations operations;
 const Operations operations = {
     LK_STRING(LK_ISA),
     1 << LK_F32 | 1 << LK_BF16,
+    false,
     kPanel * kDepth<Bf16>,  // panels' width, and how bf16 numbers lie in them
 #define LK_FILL(name, description) name,
     LK_OPERATIONS(LK_FILL) LK_WORKSPACES(LK_FILL)

@@ -12,6 +12,7 @@ constexpr int64_t kPackedLayout = -16;
 const Operations operations = {
     "cuda",
     1 << LK_F32 | 1 << LK_BF16 | 1 << LK_F16,
+    true,
     kPackedLayout,
 #define LK_FILL(name, description) name,
     LK_OPERATIONS(LK_FILL) LK_WORKSPACES(LK_FILL)

@@ -29,6 +29,7 @@ struct Context {
   ThreadPool* pool = nullptr;  // CPU devices
   void* stream = nullptr;      // CUDA devices
   void* workspace = nullptr;   // as many bytes as the operation's workspace slot asked for
+  bool tf32 = false;           // tensor cores may round f32 operands of matrix products to tf32
   int64_t shared_bytes = 0;    // CUDA devices: the most shared memory that a block may ask for
 };
 
@@ -88,6 +89,7 @@ struct Context {
 struct Operations {
   const char* kernel;     // what lk_describe() calls these kernels: the instruction set
   int32_t dtypes;         // those of activations it computes: bits 1 << lk_dtype, f32 always
+  bool tf32;              // there are kernels that round f32 to tf32, where Context asks for them
   int64_t packed_layout;  // the order of its packed weights, as lk_weight.row_stride names it
 #define LK_SLOT(name, description) lk_status (*name)(const Context&, const description&);
   LK_OPERATIONS(LK_SLOT)

@@ -66,8 +66,21 @@ inline uint16_t float_to_half(float value, int32_t dtype) {
   return dtype == LK_BF16 ? float_to_bf16(value) : float_to_f16(value);
 }
 
+// The nearest of the numbers with 10 bits behind the point, as f32; ties go away from zero.
+inline float float_to_tf32(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  if ((bits & 0x7F800000u) != 0x7F800000u) bits = (bits + 0x1000u) & 0xFFFFE000u;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+// No lk_dtype: that of f32 numbers where tensor cores multiply them in tf32.
+constexpr int32_t kTf32 = -2;
+
 // The nearest number that an activation of this dtype can hold.
 inline float round_to(int32_t dtype, float value) {
+  if (dtype == kTf32) return float_to_tf32(value);
   return dtype == LK_F32 ? value : half_to_float(float_to_half(value, dtype), dtype);
 }
 

@@ -45,21 +45,17 @@ lk_status weight_gradient(const Context& context, const linear::Backward& call) 
   const StorePart store_part = {scratch, n, k};
   const Rows<const T> dy = rows_of<const T>(call.dy), x = rows_of<const T>(call.x);
   const RowScale scale = scale_of(call.row_scale);
-  bool done = false;
-  if constexpr (!std::is_same_v<T, float>) {
-    done = has_chunks<T>(call.dy) && has_chunks<T>(call.x);
-    if (done && call.row_scale) {
-      LK_TRY((multiply_chunks<T, LargeTile>("linear_d_weight_scaled", context, n, k, m, parts,
-                                            ScaledChunks<T>{dy, scale}, ScaledChunks<T>{x, {}},
-                                            store_part)));
-    } else if (done) {
-      LK_TRY(multiply_tiles("linear_d_weight", context, n, k, m, parts, ChunkRows<T, false>{dy},
-                            ChunkRows<T, false>{x}, NoLowRank{}, store_part));
-    }
-  }
-  if (!done) {
+  constexpr bool kTf32 = std::is_same_v<T, float>;  // scaled or not, one kernel
+  if (!on_tensor_cores<T>(context) || !has_chunks<T>(call.dy) || !has_chunks<T>(call.x)) {
     LK_TRY(multiply_plain("linear_d_weight_plain", context, n, k, m, parts, ScaledColumns<T>{dy, scale},
                           ColumnsOperand<T>{x}, store_part));
+  } else if (kTf32 || call.row_scale) {
+    LK_TRY((multiply_chunks<T, LargeTile>("linear_d_weight_scaled", context, n, k, m, parts,
+                                          ScaledChunks<T>{dy, scale}, ScaledChunks<T>{x, {}},
+                                          store_part)));
+  } else if constexpr (!kTf32) {
+    LK_TRY(multiply_tiles("linear_d_weight", context, n, k, m, parts, ChunkRows<T, false>{dy},
+                          ChunkRows<T, false>{x}, NoLowRank{}, store_part));
   }
   return sum_parts("linear_d_weight_sum", context,
                    SumParts{scratch, parts, n, k, rows_of<float>(call.d_weight), call.add_to_parameters});
@@ -101,14 +97,14 @@ size_t linear_forward_workspace(const Context&, const linear::Forward&) { return
 lk_status linear_forward(const Context& context, const linear::Forward& call) {
   return with_type(call.dtype(), [&](auto type) {
     using T = decltype(type);
-    if constexpr (!std::is_same_v<T, float>) {
-      if (forward_has_chunks<T>(call)) {
-        return multiply_tiles("linear_forward", context, call.x.rows, call.w.n, call.w.k, 1,
-                              ChunkRows<T, true>{rows_of<const T>(call.x)},
-                              ChunkRows<T, true>{rows_of<T>(call.w)}, NoLowRank{},
-                              ForwardEpilogue<T>(call));
-      }
+    if (takes_forward<T>(context, call)) {
+      describe_kernel(tensor_cores_of<T>());
+      return multiply_tiles("linear_forward", context, call.x.rows, call.w.n, call.w.k, 1,
+                            ChunkRows<T, true>{rows_of<const T>(call.x)},
+                            ChunkRows<T, true>{rows_of<T>(call.w)}, NoLowRank{},
+                            ForwardEpilogue<T>(call));
     }
+    describe_kernel("cuda plain");
     return multiply_plain("linear_forward_plain", context, call.x.rows, call.w.n, call.w.k, 1,
                           RowsOperand<T>{rows_of<const T>(call.x)}, RowsOperand<T>{rows_of<T>(call.w)},
                           ForwardEpilogue<T>(call));
@@ -118,14 +114,14 @@ lk_status linear_forward(const Context& context, const linear::Forward& call) {
 lk_status input_gradient(const Context& context, const linear::Backward& call) {
   return with_type(call.dtype(), [&](auto type) {
     using T = decltype(type);
-    if constexpr (!std::is_same_v<T, float>) {
-      if (input_gradient_has_chunks<T>(call)) {
-        return multiply_tiles("linear_d_x", context, call.dy.rows, call.w.k, call.w.n, 1,
-                              ChunkRows<T, true>{rows_of<const T>(call.dy)},
-                              ChunkRows<T, false>{rows_of<T>(call.w)}, NoLowRank{},
-                              InputGradientEpilogue<T>(call));
-      }
+    if (takes_input_gradient<T>(context, call)) {
+      describe_kernel(tensor_cores_of<T>());
+      return multiply_tiles("linear_d_x", context, call.dy.rows, call.w.k, call.w.n, 1,
+                            ChunkRows<T, true>{rows_of<const T>(call.dy)},
+                            ChunkRows<T, false>{rows_of<T>(call.w)}, NoLowRank{},
+                            InputGradientEpilogue<T>(call));
     }
+    describe_kernel("cuda plain");
     return multiply_plain("linear_d_x_plain", context, call.dy.rows, call.w.k, call.w.n, 1,
                           RowsOperand<T>{rows_of<const T>(call.dy)},
                           ColumnsOperand<T>{rows_of<T>(call.w)}, InputGradientEpilogue<T>(call));

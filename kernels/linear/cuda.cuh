@@ -109,14 +109,16 @@ struct ScaledChunks {
   Rows<const T> rows;
   RowScale scale;
 
-  LK_DEVICE Pack<T, kChunk> chunk(int64_t i, int64_t l, int64_t count, int64_t l_end) const {
-    Pack<T, kChunk> chunk = {};
+  LK_DEVICE ChunkOf<T> chunk(int64_t i, int64_t l, int64_t count, int64_t l_end) const {
+    ChunkOf<T> chunk = {};
     if (i >= count || l >= l_end) return chunk;
-    chunk = load(rows.at(l, i).template as<const Pack<T, kChunk>>());
+    chunk = load(rows.at(l, i).template as<const ChunkOf<T>>());
     if (!scale.data) return chunk;
     const float factor = scale.at(l);
 #pragma unroll
-    for (int e = 0; e < kChunk; ++e) chunk.v[e] = from_float<T>(to_float(chunk.v[e]) * factor);
+    for (int e = 0; e < kChunkElements<T>; ++e) {
+      chunk.v[e] = from_float<T>(to_float(chunk.v[e]) * factor);
+    }
     return chunk;
   }
 };
@@ -127,9 +129,9 @@ struct RowChunks {
   static constexpr bool kAlongL = true;
   Rows<const T> rows;
 
-  LK_DEVICE Pack<T, kChunk> chunk(int64_t i, int64_t l, int64_t count, int64_t l_end) const {
+  LK_DEVICE ChunkOf<T> chunk(int64_t i, int64_t l, int64_t count, int64_t l_end) const {
     if (i >= count || l >= l_end) return {};
-    return load(rows.at(i, l).template as<const Pack<T, kChunk>>());
+    return load(rows.at(i, l).template as<const ChunkOf<T>>());
   }
 };
 
@@ -156,6 +158,7 @@ lk_status multiply_tiles(const char* name, const Context& context, int64_t m, in
 // Can the rows of a weight be cut into aligned chunks?
 template <class T>
 bool has_chunks(const linear::Weight& w) {
+  constexpr int kChunk = kChunkElements<T>;
   const int64_t stride = w.packed ? packed_stride(w.k, w.dtype) : w.stride;
   return reinterpret_cast<uintptr_t>(w.data) % kChunkBytes == 0 && w.k % kChunk == 0 &&
          w.n % kChunk == 0 && stride % kChunk == 0;
@@ -164,16 +167,28 @@ template <class T>
 bool absent_or_has_chunks(const Matrix& matrix) {
   return !matrix || has_chunks<T>(matrix);
 }
+// Do products of this type run on tensor cores, if operands are whole chunks?
+template <class T>
+bool on_tensor_cores(const Context& context) {
+  return !std::is_same_v<T, float> || context.tf32;
+}
+// What lk_describe() says of them.
+template <class T>
+const char* tensor_cores_of() {
+  return std::is_same_v<T, float> ? "cuda tensor cores, tf32" : "cuda tensor cores";
+}
 // Do the tensor cores' kernels take this call?
 template <class T>
-bool forward_has_chunks(const linear::Forward& call) {
-  return has_chunks<T>(call.x) && has_chunks<T>(call.w) && has_chunks<T>(call.y) &&
+bool takes_forward(const Context& context, const linear::Forward& call) {
+  return on_tensor_cores<T>(context) && has_chunks<T>(call.x) && has_chunks<T>(call.w) &&
+         has_chunks<T>(call.y) &&
          absent_or_has_chunks<T>(call.epilogue.residual) &&
          absent_or_has_chunks<T>(call.epilogue.pre_activation);
 }
 template <class T>
-bool input_gradient_has_chunks(const linear::Backward& call) {
-  return has_chunks<T>(call.dy) && has_chunks<T>(call.w) && has_chunks<T>(call.d_x) &&
+bool takes_input_gradient(const Context& context, const linear::Backward& call) {
+  return on_tensor_cores<T>(context) && has_chunks<T>(call.dy) && has_chunks<T>(call.w) &&
+         has_chunks<T>(call.d_x) &&
          absent_or_has_chunks<T>(call.x_pre_activation);
 }
 

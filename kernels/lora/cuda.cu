@@ -82,7 +82,7 @@ lk_status lora_linear_forward(const Context& context, const lora::Forward& call)
   const int64_t ranks = call.adapter.rows();
   const Matrix own = {context.workspace, call.linear.x.rows, ranks, ranks};
   const Matrix& h = call.h ? call.h : own;
-  return takes_tensor_cores(call) ? lora_forward_tensor(context, call, h)
+  return takes_tensor_cores(context, call) ? lora_forward_tensor(context, call, h)
                                   : lora_forward_plain(context, call, h);
 }
 
@@ -94,7 +94,7 @@ size_t lora_linear_backward_workspace(const Context&, const lora::Backward& call
 }
 
 lk_status lora_linear_backward(const Context& context, const lora::Backward& call) {
-  LK_TRY(takes_tensor_cores(call) ? lora_backward_tensor(context, call)
+  LK_TRY(takes_tensor_cores(context, call) ? lora_backward_tensor(context, call)
                                   : lora_backward_plain(context, call));
   // The scratch memory is free again: launches on one stream run one after the other.
   return parameter_gradients(context, call.linear);

@@ -83,8 +83,8 @@ struct StoreRankPart {
 lk_status lora_forward_plain(const Context& context, const lora::Forward& call, const Matrix& h);
 lk_status lora_backward_plain(const Context& context, const lora::Backward& call);
 // On tensor cores; for calls that they take.
-bool takes_tensor_cores(const lora::Forward& call);
-bool takes_tensor_cores(const lora::Backward& call);
+bool takes_tensor_cores(const Context& context, const lora::Forward& call);
+bool takes_tensor_cores(const Context& context, const lora::Backward& call);
 lk_status lora_forward_tensor(const Context& context, const lora::Forward& call, const Matrix& h);
 lk_status lora_backward_tensor(const Context& context, const lora::Backward& call);
 

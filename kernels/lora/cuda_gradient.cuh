@@ -20,8 +20,8 @@
 //             are read; one before A is stored, one after
 //   sums      f32, in the order of rounds; no atomics
 //
-// For groups that begin and end at whole rounds (or at dy's end), ranks up to 32, kMaxRanks in all,
-// padded. A block uses up to 84 KB, so that 100 KB parts run it; its registers (222 on sm_80) allow one
+// For 16-bit types, groups that begin and end at whole rounds (or at dy's end), ranks up to 32,
+// kMaxRanks in all, padded. A block uses up to 84 KB, so that 100 KB parts run it; its registers (222 on sm_80) allow one
 // block a multiprocessor. Checked against reference.cpp.
 #pragma once
 
@@ -69,7 +69,7 @@ static_assert(GradientShape<16>::shared_bytes(GradientShape<16>::kMaxRanks / 16)
 template <class T, class Shape>
 struct GradientBlock {
   using Tile = typename Shape::Tile;
-  using Ranks = Slice<Shape::kR, false>;  // rows of kR ranks, as many as there are
+  using Ranks = Slice<Shape::kR, false, T>;  // rows of kR ranks, as many as there are
   static constexpr int kR = Shape::kR, kThreads = Tile::kThreads;
 
   const Gradient<T>& p;
@@ -146,7 +146,7 @@ struct GradientBlock {
 #pragma unroll
     for (int step = 0; step < kDepth / kMmaDepth; ++step) {
       uint32_t rows[4];
-      Slice<Tile::kM, true>::left(rows, dy, dh_row(), step * kMmaDepth);
+      Slice<Tile::kM, true, T>::left(rows, dy, dh_row(), step * kMmaDepth);
 #pragma unroll
       for (int r = 0; r < kR / 16; ++r) {
         uint32_t ranks[4];
@@ -167,9 +167,9 @@ struct GradientBlock {
     for (int row = 0; row < Tile::kM; row += 2 * kMmaDepth) {
       uint32_t ranks[4], columns[4];
       load_matrices_transposed(ranks, h + (g * Shape::kRows + Ranks::place(row + lane, r / kChunk)));
-      Slice<kDepth, false>::left(columns, dy, column, row);
+      Slice<kDepth, false, T>::left(columns, dy, column, row);
       mma<T>(sum, columns, {ranks[0], ranks[1]});
-      Slice<kDepth, false>::left(columns, dy, column, row + kMmaDepth);
+      Slice<kDepth, false, T>::left(columns, dy, column, row + kMmaDepth);
       mma<T>(sum, columns, {ranks[2], ranks[3]});
     }
     const int64_t block = static_cast<int64_t>(blockIdx.x) / tiles_n;
@@ -207,7 +207,7 @@ struct GradientBlock {
 
   // A's columns of the tile in place of dy's slices.
   LK_DEVICE void load_a() const {
-    using Columns = Slice<Tile::kN, false>;
+    using Columns = Slice<Tile::kN, false, T>;
     const int chunks = p.groups.count * kR * Columns::kRowChunks;
     for (int c = static_cast<int>(threadIdx.x); c < chunks; c += kThreads) {
       const int row = c / Columns::kRowChunks, chunk = c % Columns::kRowChunks;
@@ -253,7 +253,7 @@ struct GradientBlock {
           load_matrices(rows, dh + (g * Shape::kRows +
                                     Ranks::place(sum.first_row() + 16 * m + lane % 16,
                                                  (r + lane / 16 * 8) / kChunk)));
-          Slice<Tile::kN, false>::right(columns, left, sum.first_column() + 8 * n, step * kMmaDepth);
+          Slice<Tile::kN, false, T>::right(columns, left, sum.first_column() + 8 * n, step * kMmaDepth);
           mma<T>(low[0], rows, {columns[0], columns[1]});
           mma<T>(low[1], rows, {columns[2], columns[3]});
         }

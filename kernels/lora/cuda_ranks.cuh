@@ -12,16 +12,17 @@
 namespace lk::cuda {
 
 template <class T>
-using Chunk = Pack<T, kChunk>;
+using Chunk = ChunkOf<T>;
 
-// Eight neighbours of a row of T at column c, a multiple of 8, the dropped ones zero.
+// A chunk of a row of T at column c, the dropped elements zero.
 template <class T>
 LK_DEVICE Chunk<T> load_masked(const Rows<const T>& rows, const Mask& mask, int64_t i, int64_t c) {
   Chunk<T> chunk = load(rows.at(i, c).template as<const Chunk<T>>());
   if (mask.threshold == 0) return chunk;
-  const uint32_t keep = mask.four(i, c) | mask.four(i, c + 4) << 4;
+  uint32_t keep = mask.four(i, c);
+  if constexpr (kChunkElements<T> == 8) keep |= mask.four(i, c + 4) << 4;
 #pragma unroll
-  for (int e = 0; e < kChunk; ++e) {
+  for (int e = 0; e < kChunkElements<T>; ++e) {
     if ((keep >> e & 1) == 0) chunk.v[e] = T{};
   }
   return chunk;
@@ -51,7 +52,7 @@ struct RankChunks {
     if (i >= count || l >= l_end) return chunk;
     const float factor = scale.at(l);
 #pragma unroll
-    for (int e = 0; e < kChunk; ++e) {
+    for (int e = 0; e < kChunkElements<T>; ++e) {
       if (i + e < count) chunk.v[e] = from_float<T>(load(rows.at(l, i + e)) * factor);
     }
     return chunk;
@@ -67,7 +68,7 @@ struct RankRows {
     Chunk<T> chunk = {};
     if (i >= count) return chunk;
 #pragma unroll
-    for (int e = 0; e < kChunk; ++e) {
+    for (int e = 0; e < kChunkElements<T>; ++e) {
       if (l + e < l_end) chunk.v[e] = from_float<T>(load(rows.at(i, l + e)));
     }
     return chunk;
@@ -93,9 +94,9 @@ struct RankColumns {
   LK_DEVICE Chunk<T> chunk(int64_t j, int64_t l, int64_t count, int64_t l_end) const {
     Chunk<T> chunk = {};
     if (j >= count || l >= l_end) return chunk;
-    const Floats<kChunk> floats = load_floats<kChunk>(a.at(l, j));
+    const auto floats = load_floats<kChunkElements<T>>(a.at(l, j));
 #pragma unroll
-    for (int e = 0; e < kChunk; ++e) chunk.v[e] = from_float<T>(floats.v[e]);
+    for (int e = 0; e < kChunkElements<T>; ++e) chunk.v[e] = from_float<T>(floats.v[e]);
     return chunk;
   }
 };
@@ -109,16 +110,16 @@ LK_DEVICE void add_ranks(Accumulators<Shape>& sum, Shared<T> left, Shared<T> rig
                          const A& a, int64_t i_first, int64_t m, const B& b, int64_t j_first,
                          int64_t n) {
   constexpr int kThreads = Shape::kThreads;
-  for (int64_t l = 0; l < ranks; l += kDepth) {
-    Chunk<T> a_chunks[Shape::kM * kDepth / kChunk / kThreads];
-    Chunk<T> b_chunks[Shape::kN * kDepth / kChunk / kThreads];
-    fetch_chunks<Shape::kM, kThreads>(a_chunks, a, i_first, m, l, ranks);
-    fetch_chunks<Shape::kN, kThreads>(b_chunks, b, j_first, n, l, ranks);
+  for (int64_t l = 0; l < ranks; l += kDepthOf<T>) {
+    Chunk<T> a_chunks[Slice<Shape::kM, A::kAlongL, T>::kChunks / kThreads];
+    Chunk<T> b_chunks[Slice<Shape::kN, B::kAlongL, T>::kChunks / kThreads];
+    fetch_chunks<T, Shape::kM, kThreads>(a_chunks, a, i_first, m, l, ranks);
+    fetch_chunks<T, Shape::kN, kThreads>(b_chunks, b, j_first, n, l, ranks);
     store_chunks<Shape::kM, kThreads, A::kAlongL>(left, a_chunks);
     store_chunks<Shape::kN, kThreads, B::kAlongL>(right, b_chunks);
     barrier();
     const int64_t rest = ranks - l;
-    sum.template add<T, A::kAlongL, B::kAlongL>(left, right, rest > kMmaDepth ? 2 : 1);
+    sum.template add<T, A::kAlongL, B::kAlongL>(left, right, rest > kMmaDepthOf<T> ? 2 : 1);
     barrier();
   }
 }
@@ -185,13 +186,14 @@ struct LowRankInput {
 // B where no other kernel makes it.
 //
 //   block     16 rows by up to 32 ranks, 4 warps; blockIdx.y counts further ranks
-//   warps     each sums every fourth slice of 32 l, straight from memory: lane (g, t) holds chunk t
+//   warps     each sums every fourth slice of l, straight from memory: lane (g, t) holds chunk t
 //             of rows g and g + 8 and of rank g. The order of l within a slice is the lanes' own, the
 //             same for both operands, so that chunks are fragments
 //   shared    the warps' sums [4][16][32], rows of 40 so that lanes meet different banks: 10,240 bytes
 //   barrier   one, before the warps' sums are added in their order
 template <class T>
 struct RankProduct {
+  static constexpr int kChunk = kChunkElements<T>;
   static constexpr int kRows = 16, kRanks = 32, kWarps = 4, kThreads = kWarps * kWarp, kPitch = 40;
   static constexpr int kSharedBytes = kWarps * kRows * kPitch * 4;
 
@@ -216,14 +218,29 @@ struct RankProduct {
   }
 };
 
+// Register r of a chunk, as matrix instructions take it: of elements of T, or of such in f32.
 template <class T>
-LK_DEVICE uint32_t pair_of(const Chunk<T>& chunk, int pair) {
-  return chunk.v[2 * pair].bits | static_cast<uint32_t>(chunk.v[2 * pair + 1].bits) << 16;
+LK_DEVICE uint32_t register_of(const Chunk<T>& chunk, int r) {
+  if constexpr (std::is_same_v<T, float>) {
+    return to_tf32(chunk.v[r]);
+  } else {
+    return chunk.v[2 * r].bits | static_cast<uint32_t>(chunk.v[2 * r + 1].bits) << 16;
+  }
+}
+template <class T>
+LK_DEVICE uint32_t register_of(const Floats<kChunkElements<T>>& floats, int r) {
+  if constexpr (std::is_same_v<T, float>) {
+    return to_tf32(floats.v[r]);
+  } else {
+    return pack_pair<T>(floats.v[2 * r], floats.v[2 * r + 1]);
+  }
 }
 
 template <class T>
 __global__ __launch_bounds__(RankProduct<T>::kThreads) void rank_product(RankProduct<T> p) {
   using P = RankProduct<T>;
+  using Product = std::conditional_t<std::is_same_v<T, float>, Tf32, T>;
+  constexpr int kDepth = kDepthOf<T>, kChunk = P::kChunk;
   constexpr int kBlocks = P::kRanks / 8;
   const int g = lane_of_warp() / 4, t = lane_of_warp() % 4, warp = warp_of_block();
   const int64_t i_first = static_cast<int64_t>(blockIdx.x) * P::kRows;
@@ -239,11 +256,11 @@ __global__ __launch_bounds__(RankProduct<T>::kThreads) void rank_product(RankPro
       const Floats<kChunk> right = p.right(j_first + 8 * n + g, l);
 #pragma unroll
       for (int step = 0; step < 2; ++step) {
-        const uint32_t a[4] = {pair_of(upper, 2 * step), pair_of(lower, 2 * step),
-                               pair_of(upper, 2 * step + 1), pair_of(lower, 2 * step + 1)};
-        const uint32_t b[2] = {pack_pair<T>(right.v[4 * step], right.v[4 * step + 1]),
-                               pack_pair<T>(right.v[4 * step + 2], right.v[4 * step + 3])};
-        mma<T>(sum[n], a, b);
+        const int r = 2 * step;
+        const uint32_t a[4] = {register_of<T>(upper, r), register_of<T>(lower, r),
+                               register_of<T>(upper, r + 1), register_of<T>(lower, r + 1)};
+        const uint32_t b[2] = {register_of<T>(right, r), register_of<T>(right, r + 1)};
+        mma<Product>(sum[n], a, b);
       }
     }
   }

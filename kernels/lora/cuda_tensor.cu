@@ -109,9 +109,12 @@ lk_status backward(const Context& context, const lora::Backward& call) {
   const int64_t m = base.dy.rows, k = base.w.k, ranks = adapter.rows();
   const Scratch scratch = scratch_of(context, call);
   int64_t d_b_count = d_b_parts(m);
-  if (base.d_x && takes_gradient(adapter, base.w.n)) {
-    LK_TRY(gradient<T>(context, call, scratch));
-  } else {
+  bool whole = false;
+  if constexpr (!std::is_same_v<T, float>) {
+    whole = base.d_x && takes_gradient(adapter, base.w.n);
+    if (whole) LK_TRY(gradient<T>(context, call, scratch));
+  }
+  if (!whole) {
     d_b_count = rank_parts(m, adapter.rank, b_rows(adapter));
     LK_TRY(gradients_apart<T>(context, call, scratch, d_b_count));
   }
@@ -123,39 +126,51 @@ lk_status backward(const Context& context, const lora::Backward& call) {
   return sum_gradients(context, call, d_b_count, d_a_count);
 }
 
-template <class Body>
-lk_status with_half(int32_t dtype, const Body& body) {
-  return dtype == LK_BF16 ? body(Bf16{}) : body(F16{});
-}
-
 }  // namespace
 
 int64_t d_a_parts(int64_t m, int64_t ranks, int64_t k) { return rank_parts(m, ranks, k); }
 int64_t d_b_parts(int64_t m) { return ceil_divide(m, GradientShape<16>::Tile::kM); }
 
-bool takes_tensor_cores(const lora::Forward& call) {
-  return call.dtype() != LK_F32 && forward_has_chunks<Bf16>(call.linear) &&
-         has_chunks<float>(call.adapter.a);
+bool takes_tensor_cores(const Context& context, const lora::Forward& call) {
+  bool takes = has_chunks<float>(call.adapter.a);
+  with_type(call.dtype(), [&](auto type) {
+    takes = takes && takes_forward<decltype(type)>(context, call.linear);
+    return LK_OK;
+  });
+  return takes;
 }
 
-bool takes_tensor_cores(const lora::Backward& call) {
+bool takes_tensor_cores(const Context& context, const lora::Backward& call) {
   const linear::Backward& base = call.linear;
+  bool takes = has_chunks<float>(call.adapter.a);
   for (int64_t g = 0; g < call.adapter.groups; ++g) {
     const lora::Group& group = call.adapter.group[g];
-    if (group.first % kChunk != 0 || group.columns % kChunk != 0) return false;
+    takes = takes && group.first % kChunk == 0 && group.columns % kChunk == 0;
   }
-  return call.dtype() != LK_F32 && has_chunks<Bf16>(base.x) && has_chunks<float>(call.adapter.a) &&
-         (base.d_x ? input_gradient_has_chunks<Bf16>(base) : has_chunks<Bf16>(base.dy));
+  with_type(call.dtype(), [&](auto type) {
+    using T = decltype(type);
+    takes = takes && has_chunks<T>(base.x) &&
+            (base.d_x ? takes_input_gradient<T>(context, base)
+                      : on_tensor_cores<T>(context) && has_chunks<T>(base.dy));
+    return LK_OK;
+  });
+  return takes;
 }
 
 lk_status lora_forward_tensor(const Context& context, const lora::Forward& call, const Matrix& h) {
-  describe_kernel("cuda tensor cores");
-  return with_half(call.dtype(), [&](auto type) { return forward<decltype(type)>(context, call, h); });
+  return with_type(call.dtype(), [&](auto type) {
+    using T = decltype(type);
+    describe_kernel(tensor_cores_of<T>());
+    return forward<T>(context, call, h);
+  });
 }
 
 lk_status lora_backward_tensor(const Context& context, const lora::Backward& call) {
-  describe_kernel("cuda tensor cores");
-  return with_half(call.dtype(), [&](auto type) { return backward<decltype(type)>(context, call); });
+  return with_type(call.dtype(), [&](auto type) {
+    using T = decltype(type);
+    describe_kernel(tensor_cores_of<T>());
+    return backward<T>(context, call);
+  });
 }
 
 }  // namespace lk::cuda

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "common/half_scalar.h"
 #include "common/philox.h"
 #include "support.h"
 
@@ -47,11 +48,13 @@ const std::vector<Shape>& shapes() {
 struct Layer {
   Shape shape;
   Layout layout;
+  int32_t products;  // what the yardstick rounds to where it multiplies
   Array x, w, a, b, bias, residual, row_scale, dy, x_pre_activation;
 
   explicit Layer(const Shape& shape, Layout layout = {})
       : shape(shape),
         layout(layout),
+        products(layout.dtype),
         x(Array({shape.m, shape.k}, layout).randomize(1)),
         w(Array({shape.n, shape.k}, layout).randomize(2)),
         a(Array({width(), shape.k}, layout.f32()).randomize(3)),
@@ -113,11 +116,11 @@ struct ForwardResult {
         pre_activation({layer.shape.m, layer.shape.n}, layer.layout) {}
 };
 
-// The yardstick, plain maths in the activations' dtype, rounds the rank-r tensors to it; the oracle
-// does not.
+// The yardstick, plain maths in the activations' dtype or in tf32, rounds the rank-r tensors to it; the
+// oracle does not.
 template <class Real>
 int32_t rank_dtype(const Layer& layer) {
-  return std::is_same_v<Real, float> ? layer.layout.dtype : LK_F32;
+  return std::is_same_v<Real, float> ? layer.products : LK_F32;
 }
 
 template <class Real>
@@ -347,6 +350,90 @@ TEST_CASE("lora: backward is right, plain and packed alike") {
   });
 }
 
+Layer in_tf32(Layer layer) {
+  layer.products = kTf32;
+  for (Array* operand : {&layer.x, &layer.w, &layer.dy}) *operand = operand->rounded_to(kTf32);
+  return layer;
+}
+// d_b and d_weight multiply dy scaled, which is rounded then; d_bias sums it exactly.
+BackwardResult tf32_backward(const Layer& layer, const Array& h, const Options& options) {
+  BackwardResult result = oracle_backward<float>(in_tf32(layer), h, options);
+  result.d_bias = oracle_backward<float>(layer, h, options).d_bias;
+  return result;
+}
+
+TEST_CASE("lora: tf32 is right") {
+  for (const Shape& shape : shapes()) {
+    if (shape.n % 8 != 0 || shape.k % 4 != 0 || is_large(shape)) continue;
+    CAPTURE(shape.m);
+    CAPTURE(shape.n);
+    CAPTURE(shape.k);
+    CAPTURE(shape.rank);
+    const Layer layer(shape);
+    const Array h = oracle_forward<double>(layer, false).h;
+    const auto oracle = oracle_forward<double>(layer, true);
+    const auto plain = oracle_forward<float>(in_tf32(layer), true);
+    on_each_device_in_tf32([&](lk_device* device) {
+      const ForwardResult result = run_forward(device, layer, LK_WEIGHT_PACKED, true);
+      CHECK(std::string(lk_describe()).find("tf32") != std::string::npos);
+      check_right("y", result.y, oracle.y, plain.y);
+      check_right("h", result.h, oracle.h, plain.h);
+      check_right("pre_activation", result.pre_activation, oracle.pre_activation,
+                  plain.pre_activation);
+    });
+    for (const Options& options : kOptions) {
+      const BackwardResult exact = oracle_backward<double>(layer, h, options);
+      const BackwardResult yardstick = tf32_backward(layer, h, options);
+      CAPTURE(options.row_scale);
+      CAPTURE(options.flags);
+      on_each_device_in_tf32([&](lk_device* device) {
+        const BackwardResult result = run_backward(device, layer, h, LK_WEIGHT_PLAIN, options);
+        check_right("d_x", result.d_x, exact.d_x, yardstick.d_x);
+        check_right("d_a", result.d_a, exact.d_a, yardstick.d_a);
+        check_right("d_b", result.d_b, exact.d_b, yardstick.d_b);
+        check_right("d_weight", result.d_weight, exact.d_weight, yardstick.d_weight);
+        check_right("d_bias", result.d_bias, exact.d_bias, yardstick.d_bias);
+      });
+    }
+  }
+}
+
+TEST_CASE("lora: what tf32 does not take is exact") {
+  const Shape shape = {20, 48, 24, {{0, 48}}, 8, 0.1f};
+  const Layer off(shape, {1, 0, LK_F32}), padded(shape, {0, 1, LK_F32}), small = small_layer(0.1f);
+  on_each_device_in_tf32([&](lk_device* device) {
+    for (const Layer& layer : {off, padded, small}) {
+      const Array h = oracle_forward<double>(layer, false).h;
+      const auto run = [&](int32_t precision) {
+        LK_REQUIRE_OK(lk_set_precision(device, precision));
+        return std::pair(run_forward(device, layer, LK_WEIGHT_PLAIN, true),
+                         run_backward(device, layer, h, LK_WEIGHT_PLAIN, {}));
+      };
+      const auto tf32 = run(LK_PRECISION_TF32), exact = run(LK_PRECISION_EXACT);
+      check_same_bits("y", tf32.first.y, exact.first.y);
+      check_same_bits("h", tf32.first.h, exact.first.h);
+      check_same_gradients(tf32.second, exact.second);
+    }
+  });
+}
+
+TEST_CASE("lora: no bank conflicts in tf32") {
+  const Layer layer({128, 96, 72, {{0, 32}, {64, 32}}, 16, 0.1f});
+  const Array h = oracle_forward<double>(layer, false).h;
+  on_each_device_in_tf32([&](lk_device* device) {
+    if (!is_simulated(device)) return;
+    const auto counted = count_kernels(device, [&] {
+      run_forward(device, layer, LK_WEIGHT_PLAIN, false);
+      run_backward(device, layer, h, LK_WEIGHT_PLAIN, {});
+    });
+    for (const auto& [kernel, counters] : counted) {
+      CAPTURE(kernel);
+      CHECK(counters.load_matrix_conflicts == 0);
+      CHECK((counters.mma > 0) == (kernel != "lora_sum" && kernel != "weight_prepare"));
+    }
+  });
+}
+
 // Enough blocks for the large tiles of the forward pass, with edges that do not fill one.
 TEST_CASE("lora: large layers in 16 bits") {
   for (const int32_t dtype : {LK_BF16, LK_F16}) {
@@ -359,6 +446,17 @@ TEST_CASE("lora: large layers in 16 bits") {
       check_right("h", result.h, oracle.h, plain.h);
     });
   }
+}
+
+TEST_CASE("lora: a large layer in tf32") {
+  const Layer layer({1293, 1096, 36, {{0, 360}, {720, 360}}, 16, 0.1f});
+  const auto oracle = oracle_forward<double>(layer, true);
+  const auto plain = oracle_forward<float>(in_tf32(layer), true);
+  on_each_device_in_tf32([&](lk_device* device) {
+    const ForwardResult result = run_forward(device, layer, LK_WEIGHT_PACKED, true);
+    check_right("y", result.y, oracle.y, plain.y);
+    check_right("h", result.h, oracle.h, plain.h);
+  });
 }
 
 TEST_CASE("lora: the oracle's gradients are its slopes") {

@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a signature or a struct of this header changes. */
-#define LK_ABI_VERSION 4
+#define LK_ABI_VERSION 5
 /* Bytes: the alignment of lk_allocate's blocks, and the one asked of workspaces. */
 #define LK_ALIGNMENT 64
 #define LK_MAX_DIMS 5
@@ -137,6 +137,16 @@ LK_API lk_status lk_synchronize(lk_device* device);
  * A device without streams takes NULL; it answers LK_UNSUPPORTED to anything else, which may be
  * right for another device. Calls on a CUDA device make it the calling thread's current one. */
 LK_API lk_status lk_set_stream(lk_device* device, void* stream);
+
+typedef enum lk_precision { LK_PRECISION_EXACT = 0, LK_PRECISION_TF32 = 1 } lk_precision;
+
+/* How later calls with f32 activations multiply matrices. EXACT, which a device begins with: products
+ * of f32 numbers. TF32: the products of lk_linear_... and lk_lora_linear_... may first round what they
+ * multiply to tf32, with 10 bits behind the point, to nearest and ties away from zero; sums, all that
+ * follows them, and the tensors in memory remain f32. CUDA devices do so on tensor cores, where every
+ * row of activations and weights is whole aligned chunks of 16 bytes, and else multiply exactly.
+ * Devices without such products answer LK_UNSUPPORTED to TF32. */
+LK_API lk_status lk_set_precision(lk_device* device, int32_t precision);
 
 /* ---- Memory ------------------------------------------------------------------------------- */
 

@@ -118,6 +118,19 @@ void Worker::execute_load_matrix(Lane* lanes) {
   }
 }
 
+void Worker::execute_load_word(Lane* lanes) {
+  int in_bank[32] = {}, passes = 1;
+  for (int i = 0; i < kWarp; ++i) {
+    std::memcpy(lanes[i].out, lanes[i].row, 4);
+    bool first_of_word = true;
+    for (int before = 0; before < i; ++before) first_of_word &= lanes[before].row != lanes[i].row;
+    int& count = in_bank[(static_cast<const char*>(lanes[i].row) - shared_.data()) / 4 % 32];
+    count += first_of_word;
+    passes = count > passes ? count : passes;
+  }
+  counters.load_matrix_conflicts += passes - 1;
+}
+
 void Worker::execute_collective(Warp& warp, Lane* lanes) {
   switch (lanes[0].collective) {
     case Collective::kNone: break;
@@ -135,6 +148,7 @@ void Worker::execute_collective(Warp& warp, Lane* lanes) {
       counters.load_matrix += 1;
       execute_load_matrix(lanes);
       break;
+    case Collective::kLoadWord: execute_load_word(lanes); break;
     case Collective::kMma:
       counters.mma += 1;
       execute_mma(lanes, static_cast<MmaType>(lanes[0].variant));

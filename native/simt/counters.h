@@ -15,7 +15,7 @@ struct Counters {
   int64_t shared_bytes = 0;  // of a block, of the last launch
   int64_t mma = 0;           // warp instructions
   int64_t load_matrix = 0;   // warp instructions
-  int64_t load_matrix_conflicts = 0;  // extra passes of matrix loads through the 32 banks
+  int64_t load_matrix_conflicts = 0;  // extra passes of theirs, and of word loads, through the banks
   // Bytes that threads asked for, and bytes of the 32-byte sectors that launches touched: what a
   // kernel moves when each sector goes over the memory bus once.
   int64_t global_read_bytes = 0;

@@ -164,6 +164,15 @@ void load_matrix(uint32_t* fragments, const void* row, int matrices, bool transp
   std::memcpy(fragments, lane.out, 4 * matrices);
 }
 
+uint32_t load_word(const void* word, const Site& site) {
+  Worker& worker = Worker::current();
+  Lane& lane = worker.lane();
+  worker.access_shared(word, 4, false, site);
+  lane.row = word;
+  worker.collective(Collective::kLoadWord, 0, site);
+  return lane.out[0];
+}
+
 void mma(MmaType type, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
          const Site& site) {
   Worker& worker = Worker::current();

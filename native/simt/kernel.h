@@ -62,6 +62,8 @@ uint32_t ballot(bool vote, const Site& site);
 // 8x8 matrices of 16-bit elements; lane 8 i + r points at row r of matrix i.
 void load_matrix(uint32_t* fragments, const void* row, int matrices, bool transposed,
                  const Site& site);
+// A 4-byte word of each lane.
+uint32_t load_word(const void* word, const Site& site);
 enum class MmaType { kBf16, kF16, kTf32 };
 // d += a b for 16x8 d; depth 16 (16-bit types) or 8 (tf32).
 void mma(MmaType type, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],

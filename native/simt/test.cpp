@@ -376,6 +376,40 @@ TEST_CASE("executor: matrix loads, plain and transposed, and their bank conflict
   }
 }
 
+TEST_CASE("executor: word loads and their bank conflicts") {
+  for (const int pitch : {0, 1, 32, 33}) {
+    CAPTURE(pitch);
+    std::vector<float> words(32);
+    Executor executor({}, 1);
+    const std::string finding = executor.run("kernel", shape(1, 32, 4 * 32 * 33), [&] {
+      const Shared<float> tile = shared_memory().as<float>();
+      for (int i = thread(); i < 32 * 33; i += 32) store(tile + i, static_cast<float>(i));
+      warp_barrier();
+      words[thread()] = load_word(tile + pitch * thread());
+    });
+    CHECK(finding == "");
+    for (int lane = 0; lane < 32; ++lane) CHECK(words[lane] == static_cast<float>(pitch * lane));
+    // At a pitch of 32 all words are of bank 0: 32 passes instead of one.
+    CHECK(executor.counters()["kernel"].load_matrix_conflicts == (pitch == 32 ? 31 : 0));
+  }
+}
+
+TEST_CASE("executor: rounding to tf32") {
+  const auto rounded = [](float x) {
+    const uint32_t bits = to_tf32(x);
+    float result;
+    std::memcpy(&result, &bits, 4);
+    return result;
+  };
+  const float unit = std::ldexp(1.0f, -10);
+  CHECK(rounded(1 + unit / 2) == 1 + unit);
+  CHECK(rounded(-1 - unit / 2) == -1 - unit);
+  CHECK(rounded(1 + unit / 4) == 1);
+  CHECK(rounded(2 - unit / 4) == 2);
+  CHECK(rounded(INFINITY) == INFINITY);
+  CHECK(std::isnan(rounded(NAN)));
+}
+
 TEST_CASE("executor: counts bytes asked for and sectors touched") {
   Bench bench(64);
   Executor executor({}, 2);

@@ -21,6 +21,7 @@ const char* name(Collective what) {
     case Collective::kShuffle: return "shuffle";
     case Collective::kBallot: return "ballot";
     case Collective::kLoadMatrix: return "matrix load";
+    case Collective::kLoadWord: return "word load";
     case Collective::kMma: return "mma";
     case Collective::kNone: break;
   }

@@ -15,7 +15,7 @@
 namespace lk::simt {
 
 // What lanes of a warp do together.
-enum class Collective { kNone, kWarpBarrier, kShuffle, kBallot, kLoadMatrix, kMma };
+enum class Collective { kNone, kWarpBarrier, kShuffle, kBallot, kLoadMatrix, kLoadWord, kMma };
 
 struct Lane {
   enum State { kReady, kAtBarrier, kInCollective, kEnded };
@@ -31,7 +31,7 @@ struct Lane {
   Collective collective = Collective::kNone;
   int variant = 0;            // must agree as well: matrices and transposition, or MmaType
   uint32_t in[10];            // a shuffle's value and source; a[4], b[2], d[4] of an mma
-  const void* row = nullptr;  // of a matrix load
+  const void* row = nullptr;  // of a matrix load, or the word
   uint32_t out[4];
 
   struct Copy {
@@ -92,6 +92,7 @@ class Worker {
   void release_barrier();
   void execute_collective(Warp& warp, Lane* lanes);
   void execute_load_matrix(Lane* lanes);
+  void execute_load_word(Lane* lanes);
   void land(Lane::Copy& copy);
   Toucher toucher() const;
 

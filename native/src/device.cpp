@@ -4,6 +4,19 @@
 
 #include <algorithm>
 
+lk_status lk_device::set_precision(int32_t precision) {
+  if (precision != LK_PRECISION_EXACT && precision != LK_PRECISION_TF32) {
+    return lk::fail(LK_BAD_ARGUMENT, "precision: %d, expected one of lk_precision", precision);
+  }
+  const bool tf32 = precision == LK_PRECISION_TF32;
+  if (tf32 && !operations().tf32) {
+    return lk::fail(LK_UNSUPPORTED, "precision: tf32, but device %s multiplies f32 exactly only",
+                    name_.c_str());
+  }
+  context_.tf32 = tf32;
+  return LK_OK;
+}
+
 lk_status lk_device::allocate(size_t bytes, void** block) {
   std::lock_guard<std::mutex> lock(mutex_);
   const bool fail_on_purpose =

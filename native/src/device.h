@@ -46,6 +46,8 @@ struct lk_device {
   virtual lk_status begin_work() { return LK_OK; }
   virtual lk_status end_work() { return LK_OK; }
 
+  lk_status set_precision(int32_t precision);
+
   // Counted allocation. These may be called from any thread.
   lk_status allocate(size_t bytes, void** block);
   lk_status release(void* block);

@@ -191,6 +191,24 @@ TEST_CASE("abi: a stream for a device that has none, and CUDA's own two for one 
   });
 }
 
+TEST_CASE("abi: f32 is multiplied exactly unless tf32 was asked for, where there is tf32") {
+  on_each_device([](lk_device* device) {
+    lk_device_info info;
+    LK_REQUIRE_OK(lk_device_describe(device, &info));
+    LK_REQUIRE_FAILS(lk_set_precision(nullptr, LK_PRECISION_EXACT), LK_BAD_ARGUMENT, "device: NULL");
+    LK_REQUIRE_FAILS(lk_set_precision(device, 2), LK_BAD_ARGUMENT, "precision: 2");
+    LK_REQUIRE_FAILS(lk_set_precision(device, -1), LK_BAD_ARGUMENT, "precision: -1");
+    LK_REQUIRE_OK(lk_set_precision(device, LK_PRECISION_EXACT));
+    if (std::strcmp(info.name, "cpu") == 0) {
+      LK_REQUIRE_FAILS(lk_set_precision(device, LK_PRECISION_TF32), LK_UNSUPPORTED,
+                       "tf32, but device cpu multiplies f32 exactly only");
+    } else {
+      LK_REQUIRE_OK(lk_set_precision(device, LK_PRECISION_TF32));
+      LK_REQUIRE_OK(lk_set_precision(device, LK_PRECISION_EXACT));
+    }
+  });
+}
+
 TEST_CASE("abi: malformed tensors are refused before memory is touched") {
   on_each_device([](lk_device* device) {
     Array good({2, 3}), out({2, 3});

@@ -119,6 +119,14 @@ void on_each_device(int32_t dtype, const std::function<void(lk_device*)>& body) 
   });
 }
 
+void on_each_device_in_tf32(const std::function<void(lk_device*)>& body) {
+  on_each_device([&](lk_device* device) {
+    if (lk_set_precision(device, LK_PRECISION_TF32) == LK_UNSUPPORTED) return;
+    body(device);
+    LK_REQUIRE_OK(lk_set_precision(device, LK_PRECISION_EXACT));
+  });
+}
+
 bool is_simulated(lk_device* device) {
   return std::string(describe(device).name).rfind("simt", 0) == 0;
 }
@@ -243,6 +251,12 @@ Array& Array::fill(float value) {
 Array& Array::round() {
   if (layout_.dtype == LK_F32) return *this;
   return set([&](float value, int64_t) { return round_to(layout_.dtype, value); });
+}
+
+Array Array::rounded_to(int32_t dtype) const {
+  Array rounded = *this;
+  for (int64_t i = 0; i < size(); ++i) rounded.at(i) = round_to(dtype, at(i));
+  return rounded;
 }
 
 Matrix Array::matrix() {

@@ -52,6 +52,9 @@ std::vector<int32_t> activation_dtypes();
 void on_each_device(const std::function<void(lk_device*)>& body);
 void on_each_device(int32_t dtype, const std::function<void(lk_device*)>& body);
 
+// The devices that multiply f32 in tf32, while they do.
+void on_each_device_in_tf32(const std::function<void(lk_device*)>& body);
+
 // Whether the executor runs this device's kernels.
 bool is_simulated(lk_device* device);
 // The executor is a thousand times slower than a processor: tests leave shapes of this many elements
@@ -99,6 +102,8 @@ class Array {
   Array& fill(float value);
   // Rounds to the dtype what at() or an oracle has set.
   Array& round();
+  // With its values rounded to a narrower dtype than its own.
+  Array rounded_to(int32_t dtype) const;
 
   int64_t size() const;                    // elements
   int64_t columns() const;                 // the last of the sizes

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Matrix products on tensor cores, 16-bit operands and f32 sums: c(i, j) = sum of a(i, l) b(j, l).
-// Operands come in aligned chunks of eight elements; every row of one is a whole number of chunks.
+// Matrix products on tensor cores, operands of 16 bits or f32 in tf32, f32 sums: c(i, j) = sum of
+// a(i, l) b(j, l). Operands come in aligned chunks of 16 bytes; every row of one is a whole number of
+// chunks.
 //
 //   product_async    both operands go to shared memory by asynchronous copies, kStages slices in
 //                    flight; for large tiles that keep the tensor cores busy
@@ -29,7 +30,8 @@ struct ChunkRows {
   // Starts the copies of the slice at (first, l); zeros beyond `count` and `l_end`.
   template <int kSide, int kThreads>
   LK_DEVICE void copy(Shared<T> slice, int64_t first, int64_t count, int64_t l, int64_t l_end) const {
-    using Layout = Slice<kSide, kAlongL>;
+    using Layout = Slice<kSide, kAlongL, T>;
+    constexpr int kChunk = Layout::kChunk;
     for (int c = static_cast<int>(threadIdx.x); c < Layout::kChunks; c += kThreads) {
       const int row = c / Layout::kRowChunks, chunk = c % Layout::kRowChunks;
       const int64_t i = first + (kAlongL ? row : chunk * kChunk);
@@ -51,7 +53,7 @@ template <class Shape_, int kStages_>
 struct AsyncShape {
   using Shape = Shape_;
   static constexpr int kStages = kStages_;
-  static constexpr int kSharedBytes = kStages * (Shape::kM + Shape::kN) * kDepth * 2;
+  static constexpr int kSharedBytes = kStages * (Shape::kM + Shape::kN) * kSliceBytes;
 };
 
 // Tile and pipeline: Async. Who owns what: warps tile the block's c; threads share all copies.
@@ -64,7 +66,7 @@ __global__ __launch_bounds__(Async::Shape::kThreads) void product_async(ProductS
                                                                         Epilogue epilogue) {
   using Shape = typename Async::Shape;
   using T = typename A::Type;
-  constexpr int kStages = Async::kStages, kThreads = Shape::kThreads;
+  constexpr int kStages = Async::kStages, kThreads = Shape::kThreads, kDepth = kDepthOf<T>;
   constexpr int kLeft = Shape::kM * kDepth, kRight = Shape::kN * kDepth;
   const Shared<T> left = shared_memory().as<T>(), right = left + kStages * kLeft;
   const int64_t tiles_n = (size.n + Shape::kN - 1) / Shape::kN;
@@ -105,6 +107,7 @@ lk_status multiply_async(const char* name, const Context& context, int64_t m, in
                          int64_t parts, const A& a, const B& b, const LowRank& low_rank,
                          const Epilogue& epilogue) {
   using Shape = typename Async::Shape;
+  constexpr int kDepth = kDepthOf<typename A::Type>;
   const ProductSize size = {m, n, k, ceil_divide(ceil_divide(k, kDepth), parts) * kDepth};
   LaunchShape shape = {ceil_divide(m, Shape::kM) * ceil_divide(n, Shape::kN), Shape::kThreads,
                        Async::kSharedBytes};
@@ -115,10 +118,14 @@ lk_status multiply_async(const char* name, const Context& context, int64_t m, in
 
 // ---- product_chunks
 
-template <int kSide, int kThreads, class T, int kCount, class Operand>
-LK_DEVICE void fetch_chunks(Pack<T, kChunk> (&chunks)[kCount], const Operand& operand, int64_t first,
+template <class T>
+using ChunkOf = Pack<T, kChunkElements<T>>;
+
+template <class T, int kSide, int kThreads, int kCount, class Operand>
+LK_DEVICE void fetch_chunks(ChunkOf<T> (&chunks)[kCount], const Operand& operand, int64_t first,
                             int64_t count, int64_t l, int64_t l_end) {
-  using Layout = Slice<kSide, Operand::kAlongL>;
+  using Layout = Slice<kSide, Operand::kAlongL, T>;
+  constexpr int kChunk = Layout::kChunk;
   static_assert(kCount * kThreads == Layout::kChunks, "every thread takes as many chunks");
 #pragma unroll
   for (int e = 0; e < kCount; ++e) {
@@ -131,24 +138,24 @@ LK_DEVICE void fetch_chunks(Pack<T, kChunk> (&chunks)[kCount], const Operand& op
 }
 
 template <int kSide, int kThreads, bool kAlongL, class T, int kCount>
-LK_DEVICE void store_chunks(Shared<T> slice, const Pack<T, kChunk> (&chunks)[kCount]) {
-  using Layout = Slice<kSide, kAlongL>;
+LK_DEVICE void store_chunks(Shared<T> slice, const ChunkOf<T> (&chunks)[kCount]) {
+  using Layout = Slice<kSide, kAlongL, T>;
 #pragma unroll
   for (int e = 0; e < kCount; ++e) {
     const int c = static_cast<int>(threadIdx.x) + e * kThreads;
     const int place = Layout::place(c / Layout::kRowChunks, c % Layout::kRowChunks);
-    store((slice + place).template as<Pack<T, kChunk>>(), chunks[e]);
+    store((slice + place).template as<ChunkOf<T>>(), chunks[e]);
   }
 }
 
 // Slices of both operands, twice: while one pair is multiplied the other is filled. An operand's
-// chunk(i, l, count, l_end) is eight elements along its own direction from (i, l) on, made of
+// chunk(i, l, count, l_end) is a chunk along its own direction from (i, l) on, made of
 // whatever it likes; zeros beyond count and l_end. The barrier of a round says that its slices are
 // stored for all; that the slices two rounds ago have been read follows from the barrier between.
 template <class T, class Shape, class A, class B, class Epilogue>
 __global__ __launch_bounds__(Shape::kThreads) void product_chunks(ProductSize size, A a, B b,
                                                                   Epilogue epilogue) {
-  constexpr int kLeft = Shape::kM * kDepth, kRight = Shape::kN * kDepth;
+  constexpr int kDepth = kDepthOf<T>, kLeft = Shape::kM * kDepth, kRight = Shape::kN * kDepth;
   const Shared<T> left = shared_memory().as<T>(), right = left + 2 * kLeft;
   const int64_t tiles_n = (size.n + Shape::kN - 1) / Shape::kN;
   const int64_t i_first = blockIdx.x / tiles_n * Shape::kM, j_first = blockIdx.x % tiles_n * Shape::kN;
@@ -157,12 +164,12 @@ __global__ __launch_bounds__(Shape::kThreads) void product_chunks(ProductSize si
   const int rounds = static_cast<int>((l_end - l_begin + kDepth - 1) / kDepth);
 
   Accumulators<Shape> sum;
-  Pack<T, kChunk> a_next[Slice<Shape::kM, A::kAlongL>::kChunks / Shape::kThreads];
-  Pack<T, kChunk> b_next[Slice<Shape::kN, B::kAlongL>::kChunks / Shape::kThreads];
+  ChunkOf<T> a_next[Slice<Shape::kM, A::kAlongL, T>::kChunks / Shape::kThreads];
+  ChunkOf<T> b_next[Slice<Shape::kN, B::kAlongL, T>::kChunks / Shape::kThreads];
   const auto fetch = [&](int round) {
     const int64_t l = l_begin + static_cast<int64_t>(round) * kDepth;
-    fetch_chunks<Shape::kM, Shape::kThreads>(a_next, a, i_first, size.m, l, l_end);
-    fetch_chunks<Shape::kN, Shape::kThreads>(b_next, b, j_first, size.n, l, l_end);
+    fetch_chunks<T, Shape::kM, Shape::kThreads>(a_next, a, i_first, size.m, l, l_end);
+    fetch_chunks<T, Shape::kN, Shape::kThreads>(b_next, b, j_first, size.n, l, l_end);
   };
   fetch(0);
   for (int round = 0; round < rounds; ++round) {
@@ -183,9 +190,10 @@ __global__ __launch_bounds__(Shape::kThreads) void product_chunks(ProductSize si
 template <class T, class Shape, class A, class B, class Epilogue>
 lk_status multiply_chunks(const char* name, const Context& context, int64_t m, int64_t n, int64_t k,
                           int64_t parts, const A& a, const B& b, const Epilogue& epilogue) {
+  constexpr int kDepth = kDepthOf<T>;
   const ProductSize size = {m, n, k, ceil_divide(ceil_divide(k, kDepth), parts) * kDepth};
   LaunchShape shape = {ceil_divide(m, Shape::kM) * ceil_divide(n, Shape::kN), Shape::kThreads,
-                       2 * (Shape::kM + Shape::kN) * kDepth * static_cast<int>(sizeof(T))};
+                       2 * (Shape::kM + Shape::kN) * kSliceBytes};
   shape.blocks_y = parts;
   return launch(name, product_chunks<T, Shape, A, B, Epilogue>, context, shape, size, a, b, epilogue);
 }

@@ -56,6 +56,46 @@ LK_DEVICE void load_matrices(uint32_t (&fragments)[4], Shared<T> row LK_AND_SITE
 #endif
 }
 
+// A 4-byte element of shared memory for each lane; all 32 take part.
+template <class T>
+LK_DEVICE T load_word(Shared<T> word LK_AND_SITE) {
+  static_assert(sizeof(T) == 4);
+#if LK_SIMT
+  const uint32_t bits = simt::load_word(word.at, site);
+  T element;
+  std::memcpy(&element, &bits, 4);
+  return element;
+#else
+  return load(word);
+#endif
+}
+
+// The bits of a number rounded to tf32, to nearest and ties away from zero. Matrix instructions
+// cut what they are given off, which costs a bit.
+LK_DEVICE uint32_t to_tf32(float x) {
+#if LK_SIMT
+  const float rounded = float_to_tf32(x);
+  uint32_t bits;
+  std::memcpy(&bits, &rounded, 4);
+  return bits;
+#else
+  uint32_t rounded;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
+  return rounded;
+#endif
+}
+
+// The same, of an f32 number's bits.
+LK_DEVICE uint32_t to_tf32(uint32_t bits) {
+#if LK_SIMT
+  float x;
+  std::memcpy(&x, &bits, 4);
+  return to_tf32(x);
+#else
+  return to_tf32(__uint_as_float(bits));
+#endif
+}
+
 template <class T>
 LK_DEVICE void load_matrices_transposed(uint32_t (&fragments)[4], Shared<T> row LK_AND_SITE) {
 #if LK_SIMT

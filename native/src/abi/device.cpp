@@ -85,6 +85,13 @@ lk_status lk_set_stream(lk_device* device, void* stream) {
   });
 }
 
+lk_status lk_set_precision(lk_device* device, int32_t precision) {
+  return guarded([&]() -> lk_status {
+    LK_TRY(check_device(device));
+    return device->set_precision(precision);
+  });
+}
+
 namespace {
 
 lk_status check_allocation(lk_device* device, size_t bytes, void** block) {

@@ -20,6 +20,7 @@ import io.github.lorikeet.cli.output.OutputFolder;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.DeviceInfo;
+import io.github.lorikeet.core.Precision;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -160,6 +161,9 @@ final class BenchCommand implements Callable<Integer> {
     List<Peers> libraries = peers ? libraries(notes) : List.of();
     try (Device opened = device.open();
         Probe probe = probe(opened, notes)) {
+      if (opened.precision() == Precision.TF32) {
+        notes.add("f32 on tensor cores is tf32: compare with results of --dtype tf32 only");
+      }
       DeviceInfo info = opened.info();
       Timer timer = new Timer(opened, probe, seconds, rounds);
       List<Measurement> all = new ArrayList<>();

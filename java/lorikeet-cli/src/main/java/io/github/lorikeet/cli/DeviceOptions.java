@@ -5,6 +5,8 @@ package io.github.lorikeet.cli;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.DeviceInfo;
+import io.github.lorikeet.core.LorikeetException;
+import io.github.lorikeet.core.Precision;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -12,6 +14,8 @@ import picocli.CommandLine.Option;
 
 /** Where to compute, and in what. */
 final class DeviceOptions {
+  private static final String TF32 = "tf32";
+
   @Option(
       names = "--device",
       paramLabel = "NAME",
@@ -24,7 +28,8 @@ final class DeviceOptions {
       paramLabel = "TYPE",
       defaultValue = "f32",
       description =
-          "Numbers that layers work on: f32 (default), bf16 or f16. What is trained stays f32.")
+          "Numbers that layers work on: f32 (default), bf16 or f16; what is trained stays f32. tf32:"
+              + " f32 whose matrix products tensor cores may round to tf32 (CUDA).")
   private String dtype;
 
   @Option(
@@ -38,6 +43,14 @@ final class DeviceOptions {
   Device open() {
     DType type = dtype();
     Device opened = Device.open(device, threads);
+    if (dtype.equals(TF32)) {
+      try {
+        opened.setPrecision(Precision.TF32);
+      } catch (LorikeetException e) {
+        opened.close();
+        throw new IllegalArgumentException("--dtype tf32: " + e.getMessage(), e);
+      }
+    }
     DeviceInfo info = opened.info();
     if (!info.dtypes().contains(type)) {
       opened.close();
@@ -60,11 +73,16 @@ final class DeviceOptions {
 
   /** Of the activations. */
   DType dtype() {
+    if (dtype.equals(TF32)) {
+      return DType.F32;
+    }
     return Stream.of(DType.F32, DType.BF16, DType.F16)
         .filter(known -> known.toString().equals(dtype))
         .findFirst()
         .orElseThrow(
-            () -> new IllegalArgumentException("--dtype " + dtype + ": expected f32, bf16 or f16"));
+            () ->
+                new IllegalArgumentException(
+                    "--dtype " + dtype + ": expected f32, tf32, bf16 or f16"));
   }
 
   /** What a device computes, such as "f32, bf16". */

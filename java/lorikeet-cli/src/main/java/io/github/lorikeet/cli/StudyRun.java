@@ -4,6 +4,8 @@ package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.StudyRecipes.Recipe;
 import io.github.lorikeet.core.DType;
+import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.Precision;
 import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.image.RandAugment;
 import io.github.lorikeet.vision.model.Initializer;
@@ -111,7 +113,7 @@ record StudyRun(StudyTask task, TrainMode mode, int seed) {
   }
 
   /** All that its results depend on but what the files hold. */
-  Map<String, Object> config(TrainOptions options, String weights, String device) {
+  Map<String, Object> config(TrainOptions options, String weights, Device device) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("task", task.id());
     config.put("mode", mode.toString());
@@ -122,8 +124,10 @@ record StudyRun(StudyTask task, TrainMode mode, int seed) {
     config.put("labels", task.data().labels());
     config.put("recipe", task.start().id());
     config.put("image_size", options.augment().size());
-    config.put("device", device);
-    config.put("dtype", options.activations().toString());
+    config.put("device", device.info().name());
+    config.put(
+        "dtype",
+        device.precision() == Precision.TF32 ? "tf32" : options.activations().toString());
     config.put("optimizer", options.optimizer() == OptimizerKind.SGD ? "sgd" : "adamw");
     config.put("lr", options.learningRate());
     config.put("epochs", options.epochs());

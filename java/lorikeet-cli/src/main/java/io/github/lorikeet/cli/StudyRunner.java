@@ -88,7 +88,7 @@ final class StudyRunner {
             run.method(),
             options,
             run.task().data().labels(),
-            run.config(options, files.describe(run.task().start()), device.info().name())));
+            run.config(options, files.describe(run.task().start()), device)));
   }
 
   private void run(StudyRun run, TrainingFolder folder) throws InterruptedException {

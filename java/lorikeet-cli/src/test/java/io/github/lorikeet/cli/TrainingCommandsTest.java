@@ -320,7 +320,10 @@ class TrainingCommandsTest {
   void aDeviceThatIsNotThereFailsWithOneLine() {
     failed(train("--device", "abacus"), "no device \"abacus\", expected cpu or cuda:N");
     failed(train("--device", "cuda:1000"), "device_open: ");
-    isWrong(train("--dtype", "f64"), "--dtype f64: expected f32, bf16 or f16");
+    isWrong(train("--dtype", "f64"), "--dtype f64: expected f32, tf32, bf16 or f16");
+    isWrong(
+        train("--dtype", "tf32"),
+        "--dtype tf32: set_precision: precision: tf32, but device cpu multiplies f32 exactly only");
     isWrong(
         train("--dtype", "f16"),
         "--dtype f16: device cpu computes f32, bf16, CUDA devices f32, bf16 and f16");

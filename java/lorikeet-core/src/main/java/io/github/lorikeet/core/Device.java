@@ -22,6 +22,7 @@ public final class Device implements AutoCloseable {
 
   private final String name;
   private final Kernels kernels = new Kernels(this);
+  private Precision precision = Precision.EXACT;
   private MemorySegment handle;
   private MemorySegment staging;
 
@@ -107,6 +108,22 @@ public final class Device implements AutoCloseable {
       throw new IllegalArgumentException("stream: on the Java heap, expected a cudaStream_t");
     }
     check("set_stream", Lorikeet.lk_set_stream(handle(), stream));
+  }
+
+  /**
+   * Says how later calls with f32 activations multiply matrices; {@link Precision#EXACT} so far.
+   *
+   * @throws LorikeetException with {@link Status#UNSUPPORTED} for {@link Precision#TF32} where the
+   *     device has no such products
+   */
+  public void setPrecision(Precision precision) {
+    check("set_precision", Lorikeet.lk_set_precision(handle(), precision.code()));
+    this.precision = precision;
+  }
+
+  /** What was last set. */
+  public Precision precision() {
+    return precision;
   }
 
   /**

@@ -102,6 +102,9 @@ class DeviceTest {
     assertThatIllegalStateException().isThrownBy(device::resetPeak).withMessage(message);
     assertThatIllegalStateException().isThrownBy(device::synchronize).withMessage(message);
     assertThatIllegalStateException()
+        .isThrownBy(() -> device.setPrecision(Precision.EXACT))
+        .withMessage(message);
+    assertThatIllegalStateException()
         .isThrownBy(() -> device.setStream(MemorySegment.NULL))
         .withMessage(message);
     assertThatIllegalStateException()
@@ -126,6 +129,19 @@ class DeviceTest {
       assertThatIllegalArgumentException()
           .isThrownBy(() -> device.setStream(MemorySegment.ofArray(new byte[8])))
           .withMessage("stream: on the Java heap, expected a cudaStream_t");
+    }
+  }
+
+  @Test
+  void multipliesExactlyOnTheProcessor() {
+    try (Device device = Device.open("cpu", 1)) {
+      device.setPrecision(Precision.EXACT);
+      assertThatExceptionOfType(LorikeetException.class)
+          .isThrownBy(() -> device.setPrecision(Precision.TF32))
+          .withMessage(
+              "set_precision: precision: tf32, but device cpu multiplies f32 exactly only")
+          .matches(e -> e.status() == Status.UNSUPPORTED);
+      assertThat(device.precision()).isEqualTo(Precision.EXACT);
     }
   }
 

@@ -23,10 +23,10 @@ public class Lorikeet extends Lorikeet$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LK_ABI_VERSION = (int)4L;
+    private static final int LK_ABI_VERSION = (int)5L;
     /**
      * {@snippet lang=c :
-     * #define LK_ABI_VERSION 4
+     * #define LK_ABI_VERSION 5
      * }
      */
     public static int LK_ABI_VERSION() {
@@ -697,6 +697,85 @@ public class Lorikeet extends Lorikeet$shared {
                 traceDowncall("lk_set_stream", device, stream);
             }
             return (int)mh$.invokeExact(device, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int LK_PRECISION_EXACT = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum lk_precision.LK_PRECISION_EXACT = 0
+     * }
+     */
+    public static int LK_PRECISION_EXACT() {
+        return LK_PRECISION_EXACT;
+    }
+    private static final int LK_PRECISION_TF32 = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lk_precision.LK_PRECISION_TF32 = 1
+     * }
+     */
+    public static int LK_PRECISION_TF32() {
+        return LK_PRECISION_TF32;
+    }
+
+    private static class lk_set_precision {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lorikeet.C_INT,
+            Lorikeet.C_POINTER,
+            Lorikeet.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lk_set_precision");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lk_status lk_set_precision(lk_device *device, int32_t precision)
+     * }
+     */
+    public static FunctionDescriptor lk_set_precision$descriptor() {
+        return lk_set_precision.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lk_status lk_set_precision(lk_device *device, int32_t precision)
+     * }
+     */
+    public static MethodHandle lk_set_precision$handle() {
+        return lk_set_precision.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lk_status lk_set_precision(lk_device *device, int32_t precision)
+     * }
+     */
+    public static MemorySegment lk_set_precision$address() {
+        return lk_set_precision.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lk_status lk_set_precision(lk_device *device, int32_t precision)
+     * }
+     */
+    public static int lk_set_precision(MemorySegment device, int precision) {
+        var mh$ = lk_set_precision.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lk_set_precision", device, precision);
+            }
+            return (int)mh$.invokeExact(device, precision);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.lorikeet.core.Activation;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Kernels;
+import io.github.lorikeet.core.Precision;
 import io.github.lorikeet.core.Status;
 import io.github.lorikeet.core.Weight;
 import java.io.IOException;
@@ -58,6 +59,9 @@ class BindingsTest {
     }
     for (Weight.Format format : Weight.Format.values()) {
       ours.put("LK_WEIGHT_" + format, format.code());
+    }
+    for (Precision precision : Precision.values()) {
+      ours.put("LK_PRECISION_" + precision, precision.code());
     }
     ours.put("LK_ADD_TO_D_X", Kernels.ADD_TO_D_X);
     ours.put("LK_ADD_TO_PARAMETERS", Kernels.ADD_TO_PARAMETERS);
