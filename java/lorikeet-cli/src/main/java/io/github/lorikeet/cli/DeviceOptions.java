@@ -28,8 +28,8 @@ final class DeviceOptions {
       paramLabel = "TYPE",
       defaultValue = "f32",
       description =
-          "Numbers that layers work on: f32 (default), bf16 or f16; what is trained stays f32. tf32:"
-              + " f32 whose matrix products tensor cores may round to tf32 (CUDA).")
+          "Numbers that layers work on: f32 (default), bf16 or f16; what is trained stays f32."
+              + " tf32: f32 whose matrix products tensor cores may round to tf32 (CUDA).")
   private String dtype;
 
   @Option(

@@ -126,8 +126,7 @@ record StudyRun(StudyTask task, TrainMode mode, int seed) {
     config.put("image_size", options.augment().size());
     config.put("device", device.info().name());
     config.put(
-        "dtype",
-        device.precision() == Precision.TF32 ? "tf32" : options.activations().toString());
+        "dtype", device.precision() == Precision.TF32 ? "tf32" : options.activations().toString());
     config.put("optimizer", options.optimizer() == OptimizerKind.SGD ? "sgd" : "adamw");
     config.put("lr", options.learningRate());
     config.put("epochs", options.epochs());

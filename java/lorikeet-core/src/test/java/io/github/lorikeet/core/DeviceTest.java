@@ -138,8 +138,7 @@ class DeviceTest {
       device.setPrecision(Precision.EXACT);
       assertThatExceptionOfType(LorikeetException.class)
           .isThrownBy(() -> device.setPrecision(Precision.TF32))
-          .withMessage(
-              "set_precision: precision: tf32, but device cpu multiplies f32 exactly only")
+          .withMessage("set_precision: precision: tf32, but device cpu multiplies f32 exactly only")
           .matches(e -> e.status() == Status.UNSUPPORTED);
       assertThat(device.precision()).isEqualTo(Precision.EXACT);
     }
