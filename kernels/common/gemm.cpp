@@ -73,8 +73,8 @@ constexpr int kLate = 4;
 // The microkernel. Contract: Rows * Vectors sums live in registers from the first step to the last,
 // read from the tile first if `add`; a step loads Vectors vectors and Rows scalars (broadcasts) and
 // does Rows * Vectors multiply-adds; `count` may be any number, operands need no alignment; nothing
-// beyond the steps is read, but vectors kAhead steps on, the next block of scalars and a row a block of
-// what the sums will meet are prefetched.
+// beyond the steps is read, but vectors kAhead steps on, the next block of scalars and, late, what the
+// sums will meet are prefetched.
 template <class T, int Rows, int Vectors>
 void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
   Vec sum[Rows][Vectors] = {};
@@ -108,9 +108,10 @@ void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
         if (later.first == nullptr) continue;
 #pragma GCC unroll 4
         for (int r = 0; r < kRows; ++r) {
-          const char* line = static_cast<const char*>(later.first) + larger(0, first + r) * later.stride;
-          __builtin_prefetch(line);
-          __builtin_prefetch(line + 64);
+          const auto* tile_row = static_cast<const char*>(later.first);
+          tile_row += larger(0, first + r) * later.stride;
+          __builtin_prefetch(tile_row);
+          __builtin_prefetch(tile_row + 64);
         }
       }
     }
