@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ReportCommandTest {
+  @TempDir Path folder;
+
+  /** A run as far as the report looks at it; auroc: null while it is going on. */
+  private void run(String name, String mode, Double auroc) throws IOException {
+    Path run = Files.createDirectories(folder.resolve(name));
+    Files.writeString(run.resolve("config.json"), "{\"mode\": \"" + mode + "\", \"rank\": 4}");
+    Files.writeString(run.resolve("log.jsonl"), "{\"epoch\": 1, \"loss\": 0.5}\n");
+    if (auroc != null) {
+      Files.writeString(
+          run.resolve("result.json"),
+          "{\"val_auroc\": 0.7, \"trained_parameters\": 5, \"parameters\": 1000, \"seconds\": 2,"
+              + " \"measured_device_bytes\": 64, \"test\": {\"auroc\": "
+              + auroc
+              + "}}");
+    }
+  }
+
+  private String report() {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    String page = folder.resolve("page.html").toString();
+    int exitCode =
+        Main.run(
+            new PrintWriter(out), new PrintWriter(err), "report", folder.toString(), "--out", page);
+    assertThat(exitCode).as(err.toString()).isZero();
+    return out.toString();
+  }
+
+  /** 0.8 and 0.9: mean 0.85, sample deviation 0.1 / sqrt 2 = 0.071. */
+  @Test
+  void seedsOfOneFolderArePutTogether() throws IOException {
+    run("10/lora/seed-0", "lora", 0.8);
+    run("10/lora/seed-1", "lora", 0.9);
+    run("10/lora/seed-2", "lora", null);
+    run("10/full/seed-0", "full", 0.6);
+    String said = report();
+    assertThat(said)
+        .containsPattern("lora/seed-1 +LoRA, rank 4 +1 +0.7000 +0.9000")
+        .containsPattern("lora/seed-2 +LoRA, rank 4 +1 so far")
+        .containsPattern("LoRA, rank 4 +2 +0.850 ± 0.071 +0.50 %")
+        .containsPattern("full fine-tuning +1 +0.600 +0.50 %");
+    assertThat(folder.resolve("page.html")).content().contains(">0.850</b>", " ± 0.071");
+  }
+
+  @Test
+  void runsOfDifferentNamesStandForThemselves() throws IOException {
+    run("first", "lora", 0.8);
+    run("second", "lora", 0.9);
+    assertThat(report()).containsPattern("second +LoRA").doesNotContain("±");
+  }
+}
