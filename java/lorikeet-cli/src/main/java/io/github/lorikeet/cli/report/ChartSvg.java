@@ -15,7 +15,7 @@ final class ChartSvg {
   private static final int WIDTH = 480;
   private static final int HEIGHT = 300;
   private static final int LEFT = 52;
-  private static final int RIGHT = WIDTH - 14;
+  private static final int RIGHT = WIDTH - 18; // half a label
   private static final int TOP = 12;
   private static final int BOTTOM = HEIGHT - 44;
   // Beyond that many the points lie too close to be pointed at.
