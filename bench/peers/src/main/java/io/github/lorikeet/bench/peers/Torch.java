@@ -5,6 +5,7 @@ package io.github.lorikeet.bench.peers;
 
 import io.github.lorikeet.core.DType;
 import java.util.Map;
+import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.presets.openblas_nolapack;
 import org.bytedeco.pytorch.Scalar;
@@ -27,6 +28,12 @@ final class Torch {
 
   static Pointer pointer(long address) {
     return new Address(address);
+  }
+
+  /** Loads libtorch and its OpenBLAS, of which it has two files. */
+  static void load() {
+    Loader.load(torch.class);
+    Loader.load(openblas_nolapack.class);
   }
 
   static void threads(int count) {

@@ -11,7 +11,6 @@ import io.github.lorikeet.core.Device;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
-import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -26,7 +25,7 @@ public final class TorchPeers implements Peers {
 
   /** Loads libtorch and warms it up. */
   public TorchPeers() {
-    Loader.load(torch.class);
+    Torch.load();
     try (PointerScope scope = new PointerScope()) {
       torch.ones(KEPT).close();
       Tensor matrix = torch.ones(1536, 1536);

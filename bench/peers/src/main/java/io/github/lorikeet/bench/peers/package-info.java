@@ -1,5 +1,5 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
 
-/** libtorch, cuBLAS and cuDNN doing what Lorikeet's benchmark cases do. */
+/** libtorch, OpenBLAS, cuBLAS and cuDNN doing what Lorikeet's benchmark cases do. */
 package io.github.lorikeet.bench.peers;
