@@ -205,6 +205,13 @@ Array rows_of(const Array& array, int64_t first, int64_t count) {
   return part;
 }
 
+void check_gradients(const BackwardResult& result, const BackwardResult& oracle,
+                     const BackwardResult& plain) {
+  check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
+  check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
+  check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
+}
+
 }  // namespace
 
 TEST_CASE("linear: forward is right, plain and packed alike") {
@@ -241,9 +248,7 @@ TEST_CASE("linear: backward is right, plain and packed alike") {
         for (int32_t format : formats(device, layer)) {
           CAPTURE(format);
           const BackwardResult result = run_backward(device, layer, format, options);
-          check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
-          check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
-          check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
+          check_gradients(result, oracle, plain);
         }
       });
     }
@@ -316,9 +321,7 @@ TEST_CASE("linear: tf32 is right") {
           const BackwardResult result =
               run_backward(device, layer, padding ? LK_WEIGHT_PLAIN : LK_WEIGHT_PACKED, options);
           CHECK(ran_in_tf32());
-          check_right("d_x", result.d_x, exact.d_x, yardstick.d_x);
-          check_right("d_weight", result.d_weight, exact.d_weight, yardstick.d_weight);
-          check_right("d_bias", result.d_bias, exact.d_bias, yardstick.d_bias);
+          check_gradients(result, exact, yardstick);
         });
       }
     }
@@ -444,9 +447,7 @@ TEST_CASE("linear: large layers in 16 bits") {
       const BackwardResult result = run_backward(device, layer, LK_WEIGHT_PACKED, options);
       const BackwardResult oracle = oracle_backward<double>(layer, options);
       const BackwardResult plain = plain_backward(layer, options);
-      check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
-      check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
-      check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
+      check_gradients(result, oracle, plain);
     }
   });
 }

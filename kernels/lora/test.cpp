@@ -299,6 +299,15 @@ Array rows_of(const Array& array, int64_t count) {
   return part;
 }
 
+void check_gradients(const BackwardResult& result, const BackwardResult& oracle,
+                     const BackwardResult& plain) {
+  check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
+  check_right("d_a", result.d_a, oracle.d_a, plain.d_a);
+  check_right("d_b", result.d_b, oracle.d_b, plain.d_b);
+  check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
+  check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
+}
+
 }  // namespace
 
 TEST_CASE("lora: forward is right, plain and packed alike") {
@@ -339,11 +348,7 @@ TEST_CASE("lora: backward is right, plain and packed alike") {
           if (leaves_out(device, layer, way, 8)) continue;
           CAPTURE(format);
           const BackwardResult result = run_backward(device, layer, h, format, options);
-          check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
-          check_right("d_a", result.d_a, oracle.d_a, plain.d_a);
-          check_right("d_b", result.d_b, oracle.d_b, plain.d_b);
-          check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
-          check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
+          check_gradients(result, oracle, plain);
         }
       });
     }
@@ -388,11 +393,7 @@ TEST_CASE("lora: tf32 is right") {
       CAPTURE(options.flags);
       on_each_device_in_tf32([&](lk_device* device) {
         const BackwardResult result = run_backward(device, layer, h, LK_WEIGHT_PLAIN, options);
-        check_right("d_x", result.d_x, exact.d_x, yardstick.d_x);
-        check_right("d_a", result.d_a, exact.d_a, yardstick.d_a);
-        check_right("d_b", result.d_b, exact.d_b, yardstick.d_b);
-        check_right("d_weight", result.d_weight, exact.d_weight, yardstick.d_weight);
-        check_right("d_bias", result.d_bias, exact.d_bias, yardstick.d_bias);
+        check_gradients(result, exact, yardstick);
       });
     }
   }
