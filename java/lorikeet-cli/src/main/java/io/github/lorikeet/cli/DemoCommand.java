@@ -173,7 +173,7 @@ final class DemoCommand implements Callable<Integer> {
         + ", "
         + outcome.task().method()
         + ": test AUROC "
-        + DemoReport.auroc(DemoReport.result(outcome))
+        + DemoReport.result(outcome).auroc()
         + " ("
         + Format.seconds(outcome.seconds())
         + " a run)";
@@ -209,7 +209,7 @@ final class DemoCommand implements Callable<Integer> {
           outcome.task().group().replace(" labels", ""),
           Format.count(run.trained()),
           Format.percent(run.trained(), run.parameters()),
-          DemoReport.auroc(DemoReport.result(outcome)),
+          DemoReport.result(outcome).auroc(),
           Format.seconds(outcome.seconds()),
           Format.bytes(run.measuredBytes()));
     }

@@ -3,7 +3,6 @@
 package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.DemoCommand.Outcome;
-import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.report.Chart;
 import io.github.lorikeet.cli.report.Report;
 import io.github.lorikeet.vision.data.ImageList;
@@ -96,14 +95,6 @@ final class DemoReport {
         run.measuredBytes());
   }
 
-  /** Mean and spread: "0.868 ± 0.006". */
-  static String auroc(Report.Result result) {
-    String mean = Format.decimals(result.mean(), 3);
-    return result.aurocs().size() < 2
-        ? mean
-        : mean + " ± " + Format.decimals(result.deviation(), 3);
-  }
-
   static Map<String, Object> row(Outcome outcome) {
     Report.Result result = result(outcome);
     Map<String, Object> row = new LinkedHashMap<>();
@@ -136,7 +127,7 @@ final class DemoReport {
             .append(i == 0 ? "" : ", then ")
             .append(ranked.get(i).method())
             .append(' ')
-            .append(auroc(ranked.get(i)));
+            .append(ranked.get(i).auroc());
       }
       sentences.add(sentence.append('.').toString());
     }

@@ -161,7 +161,7 @@ final class ReportCommand implements Callable<Integer> {
         result.group(),
         result.method(),
         String.valueOf(result.aurocs().size()),
-        DemoReport.auroc(result),
+        result.auroc(),
         Format.decimals(100.0 * result.trainable() / result.parameters(), 2) + " %");
   }
 

@@ -3,6 +3,7 @@
 
 package io.github.lorikeet.cli.report;
 
+import io.github.lorikeet.cli.output.Format;
 import java.util.List;
 
 /**
@@ -75,6 +76,12 @@ public record Report(
       double mean = mean();
       double squares = aurocs.stream().mapToDouble(a -> (a - mean) * (a - mean)).sum();
       return aurocs.size() < 2 ? Double.NaN : Math.sqrt(squares / (aurocs.size() - 1));
+    }
+
+    /** Mean and spread: "0.868 ± 0.006". */
+    public String auroc() {
+      String mean = Format.decimals(mean(), 3);
+      return aurocs.size() < 2 ? mean : mean + " ± " + Format.decimals(deviation(), 3);
     }
   }
 
