@@ -148,7 +148,10 @@ final class LinearOperation extends Operation {
     return preActivation();
   }
 
-  /** From z, where its only user gives z's gradient, for which z is kept. */
+  /**
+   * From z, where its only user gives z's gradient, for which z is kept; in 16 bits from the
+   * rounded z, of which that gradient is as well.
+   */
   @Override
   Tensor remake() {
     if (!geluIsFused) {

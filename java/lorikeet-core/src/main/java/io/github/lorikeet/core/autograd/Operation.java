@@ -40,9 +40,9 @@ abstract class Operation {
   }
 
   /**
-   * If one pass over what the backward pass keeps anyway makes the output again, bit for bit:
-   * records that pass and returns what it writes, so that the output itself need not be kept. Else
-   * null.
+   * If one pass over what the backward pass keeps anyway makes the output again: records that pass
+   * and returns what it writes, so that the output itself need not be kept. Else null. The numbers
+   * are the output's, but for what was rounded to 16 bits on the way.
    */
   Tensor remake() {
     return null;
