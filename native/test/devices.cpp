@@ -254,9 +254,7 @@ Array& Array::round() {
 }
 
 Array Array::rounded_to(int32_t dtype) const {
-  Array rounded = *this;
-  for (int64_t i = 0; i < size(); ++i) rounded.at(i) = round_to(dtype, at(i));
-  return rounded;
+  return Array(*this).set([&](float value, int64_t) { return round_to(dtype, value); });
 }
 
 Matrix Array::matrix() {
