@@ -17,11 +17,22 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(LORIKEET_ISA_avx512 -DLK_VECTOR_BYTES=64 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2
       -mfma -mprefer-vector-width=512)
   set(LORIKEET_ISA_avx512_bf16 ${LORIKEET_ISA_avx512} -mavx512bf16)
+  # AMX, where compiler and assembler know it, and for tests its model on any AVX-512 with bf16.
+  set(LORIKEET_ISA_amx ${LORIKEET_ISA_avx512_bf16} -mamx-tile -mamx-bf16)
+  set(LORIKEET_ISA_amx_model ${LORIKEET_ISA_avx512_bf16} -DLK_TILE_MODEL)
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_FLAGS "-mamx-tile -mamx-bf16")
+  check_cxx_source_compiles("int main() { asm(\"tdpbf16ps %tmm2, %tmm1, %tmm0\"); }" LORIKEET_AMX)
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(LORIKEET_AMX)
+    list(APPEND LORIKEET_ISAS amx)
+    target_compile_definitions(lorikeet_options INTERFACE LK_AMX)
+  endif()
 endif()
 
-# Adds SOURCES, compiled once per instruction set, to TARGET.
-function(lorikeet_add_cpu_kernels TARGET)
-  foreach(isa IN LISTS LORIKEET_ISAS)
+# Adds SOURCES, compiled once for each of ISAS, to TARGET.
+function(lorikeet_add_cpu_kernels TARGET ISAS)
+  foreach(isa IN LISTS ISAS)
     add_library(${TARGET}_${isa} OBJECT ${ARGN})
     target_link_libraries(${TARGET}_${isa} PRIVATE lorikeet_options)
     # A kernel needs neither errno nor traps from floating point; it does need IEEE sums in the

@@ -17,6 +17,10 @@
 #include <vector>
 
 #include "lorikeet.h"
+#if defined(LK_AMX)
+#define LK_ISA bench
+#include "common/tiles.h"
+#endif
 
 namespace lk::bench {
 
@@ -87,13 +91,43 @@ __attribute__((target("avx512f,avx512bf16"))) inline double peak_work_bf16_pairs
   return 4.0 * kChains * kPeakSteps * 16;
 }
 #endif
+#if defined(LK_AMX)
+// The same by tile registers; the process has been permitted to use them by opening the device.
+inline double peak_work_tiles() {
+  constexpr int64_t kSteps = kPeakSteps / 10;  // a dot takes 16 cycles
+  tiles::Shapes shapes;
+  for (int tile = 0; tile < 8; ++tile) {
+    shapes.rows[tile] = 16;
+    shapes.row_bytes[tile] = 64;
+  }
+  alignas(64) uint32_t halves[16];  // pairs of 0.5
+  for (uint32_t& pair : halves) pair = 0x3F003F00;
+  const auto* numbers = reinterpret_cast<const float*>(halves);
+  tiles::configure(shapes);
+  tiles::load<4>(numbers, 0);
+  tiles::load<5>(numbers, 0);
+  tiles::load<6>(numbers, 0);
+  tiles::load<7>(numbers, 0);
+  for (int64_t s = 0; s < kSteps; ++s) {
+    tiles::dot<0, 4, 6>();
+    tiles::dot<1, 4, 7>();
+    tiles::dot<2, 5, 6>();
+    tiles::dot<3, 5, 7>();
+  }
+  tiles::release();
+  return 2.0 * 4 * kSteps * 16 * 16 * 32;
+}
+#endif
 
 // One thread's share for a device's instruction set and dtype: numbers that it has no instructions
 // for are computed as f32.
 inline double peak_work(const std::string& isa, int32_t dtype) {
 #if defined(__x86_64__)
+#if defined(LK_AMX)
+  if (isa == "amx" && dtype == LK_BF16) return peak_work_tiles();
+#endif
   if (isa == "avx512_bf16" && dtype == LK_BF16) return peak_work_bf16_pairs();
-  if (isa == "avx512" || isa == "avx512_bf16") return peak_work_avx512();
+  if (isa == "avx512" || isa == "avx512_bf16" || isa == "amx") return peak_work_avx512();
   if (isa == "avx2") return peak_work_avx2();
 #endif
   return peak_work_generic();

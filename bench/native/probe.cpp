@@ -81,6 +81,12 @@ int main(int argc, char** argv) {
   }
   const std::string isa = argv[1];
   const int threads = std::atoi(argv[2]);
+  // Asks the system for the registers that some instruction sets need.
+  lk_device* device = nullptr;
+  if (lk_device_open("cpu", 1, &device) != LK_OK) {
+    std::cerr << lk_last_error() << '\n';
+    return 1;
+  }
   const int attempts = threads == 1 ? 1 : 5;
   for (std::string what; std::getline(std::cin, what);) {
     double answer = 0;

@@ -186,6 +186,7 @@ lk_status attention_forward(const Context& context, const Forward& call) {
   with_elements(call.dtype(), [&](auto element) {
     using T = decltype(element);
     context.pool->run(sizes.batch * sizes.heads * parts, [&](int64_t task, int worker) {
+      const TileRegisters registers;
       const Range queries = part(sizes.tokens, task % parts, parts);
       forward_task<T>(call, scratch_of<ForwardScratch<T>>(context, sizes, worker), task / parts,
                       queries.first, queries.last, (task + context.pool->threads()) / parts);

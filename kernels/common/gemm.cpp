@@ -158,9 +158,20 @@ void multiply_tile(const Steps& steps, int64_t rows, int64_t columns, float* til
                    bool add) {
   if constexpr (kDepth<T> == 1 && sizeof(T) != sizeof(float)) {
     multiply_tile<float>(steps, rows, columns, tile, stride, add);
+#if LK_TILES
+  } else if constexpr (kDepth<T> == 2) {
+    multiply_by_tiles(steps, rows, columns, tile, stride, add);
+  } else if (rows > kVectorRows) {
+    const int64_t parts = divide_up(rows, kVectorRows);
+    for (int64_t p = 0; p < parts; ++p) {
+      const Range some = part(rows, p, parts);
+      multiply_tile<T>(steps.from_row(some.first), some.size(), columns,
+                       tile + some.first * stride, stride, add);
+    }
+#endif
   } else {
     const Multiply multiply_rows =
-        columns > kLanes ? choose<T, kTileRows, 2>(rows) : choose<T, kTileRows, 1>(rows);
+        columns > kLanes ? choose<T, kVectorRows, 2>(rows) : choose<T, kVectorRows, 1>(rows);
     multiply_rows(steps, tile, stride, add);
   }
 }

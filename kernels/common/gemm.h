@@ -19,7 +19,9 @@
 // - The vector operand has one row of kPanel columns a step.
 //
 // Every element of a tile is summed step by step in ascending order, whatever the tile's shape and
-// however the steps are cut into calls: results do not depend on how a product is cut.
+// however the steps are cut into calls: results do not depend on how a product is cut. Where Intel AMX
+// multiplies pairs, 16 steps are summed by themselves before they are added (tiles.h): there this holds
+// for cuts at multiples of 16 steps, and callers make no others.
 #pragma once
 
 #include "common/loops.h"
@@ -28,7 +30,15 @@ namespace lk::LK_ISA {
 
 constexpr int kPanel = 2 * kLanes;
 // Accumulators, two vectors and a broadcast fit the register file: 28 + 3 of 32, 12 + 3 of 16.
-constexpr int kTileRows = LK_VECTOR_BYTES == 64 ? 14 : 6;
+constexpr int kVectorRows = LK_VECTOR_BYTES == 64 ? 14 : 6;
+// AMX's sums are two by two tile registers; f32 makes such a tile in parts.
+#if defined(__AMX_BF16__) || defined(LK_TILE_MODEL)
+#define LK_TILES 1
+constexpr int kTileRows = 32;
+#else
+#define LK_TILES 0
+constexpr int kTileRows = kVectorRows;
+#endif
 
 template <class T>
 constexpr int kDepth = 1;
@@ -63,10 +73,20 @@ struct Steps {
   const float* scalars;
   int64_t block;   // units from one block of kPanel steps to the next
   const float* vectors;
-  int64_t stride;  // units from one step to the next
+  int64_t stride;  // units from one step to the next; kPanel where they are pairs
   int64_t count;
   // What the sums will meet, asked for meanwhile.
   Later later[2] = {};
+
+  // The same without the first rows.
+  Steps from_row(int64_t row) const {
+    Steps rest = *this;
+    rest.scalars += row * kPanel;
+    for (Later& tile : rest.later) {
+      if (tile.first != nullptr) tile.first = static_cast<const char*>(tile.first) + row * tile.stride;
+    }
+    return rest;
+  }
 };
 
 // tile[r * stride + c] = (add ? itself : 0) + the steps' sum, for r < rows <= kTileRows and
@@ -75,6 +95,25 @@ struct Steps {
 template <class T>
 void multiply_tile(const Steps& steps, int64_t rows, int64_t columns, float* tile, int64_t stride,
                    bool add);
+
+// A task that multiplies holds one of these meanwhile. Tile registers are shaped by the task's first
+// product and emptied at its end: full ones are saved at every change of threads, and keep a core from
+// sleeping.
+#if LK_TILES
+struct TileRegisters {
+  TileRegisters();
+  ~TileRegisters();
+  TileRegisters(const TileRegisters&) = delete;
+  TileRegisters& operator=(const TileRegisters&) = delete;
+};
+// multiply_tile of pairs.
+void multiply_by_tiles(const Steps& steps, int64_t rows, int64_t columns, float* tile,
+                       int64_t stride, bool add);
+#else
+struct TileRegisters {
+  TileRegisters() {}
+};
+#endif
 
 // ---- Packing: Number is what the matrix holds, T whose units are made of it ----
 

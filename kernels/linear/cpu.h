@@ -86,6 +86,7 @@ void over_tiles(const Context& context, const RowTiles& tiles, float* scratch, c
                 const Multiply& multiply) {
   const Cut& cut = tiles.cut;
   context.pool->run(cut.tasks(), [&](int64_t task, int worker) {
+    const TileRegisters registers;
     const Range block = cut.block(task), panels = cut.chunk(task);
     float* packed = scratch + worker * cut.largest_block() * tiles.tile_floats;
     const auto over_block = [&](const auto& body) {

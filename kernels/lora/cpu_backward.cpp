@@ -266,6 +266,7 @@ void adapter_gradients(const Context& context, const lora::Backward& call,
   }
   const Dropout dropout(call.adapter, call.linear.w.k);
   context.pool->run(tasks, [&](int64_t task, int worker) {
+    const TileRegisters registers;
     float* scratch = plan.rest + worker * plan.worker_floats;
     if (task < a_tasks) {
       gradient_of_a<T>(call, plan, dropout, task * kPanel, scratch);

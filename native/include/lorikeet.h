@@ -118,7 +118,9 @@ typedef struct lk_device_info {
  * beside this library (the environment's LORIKEET_CUDA_LIBRARY may name another file); LK_UNSUPPORTED
  * says why there is none, LK_BAD_ARGUMENT that N is beyond the last. threads: worker threads of the
  * CPU, 0 for one a processor (1024 at most). LORIKEET_ISA in the environment (generic, avx2, avx512,
- * avx512_bf16) asks for a lower instruction set than the best; one that is missing is an error. */
+ * avx512_bf16, amx) asks for a lower instruction set than the best; one that is missing is an error.
+ * Before a CPU device uses amx it asks Linux to let the process use tile registers; if that is refused,
+ * which small signal stacks can cause, it takes avx512_bf16. */
 LK_API lk_status lk_device_open(const char* name, int32_t threads, lk_device** device);
 /* Ends the device's threads. Blocks still allocated, the host's too, are LK_BAD_ARGUMENT and
  * the device stays open: free them first. NULL is allowed. */

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <new>
 
+#include "amx.h"
 #include "common/thread_pool.h"
 #include "device.h"
 
@@ -21,6 +22,8 @@ namespace generic { extern const Operations operations; }
 namespace avx2 { extern const Operations operations; }
 namespace avx512 { extern const Operations operations; }
 namespace avx512_bf16 { extern const Operations operations; }
+namespace amx { extern const Operations operations; }
+namespace amx_model { extern const Operations operations; }
 #endif
 
 namespace {
@@ -30,6 +33,7 @@ constexpr int32_t kMaxThreads = 1024;
 struct Choice {
   const Operations* operations;
   bool runs;
+  bool (*permitted)() = nullptr;  // asks the system, if it must be asked
 };
 
 // Best first.
@@ -40,8 +44,15 @@ const Choice* choices(int& count) {
       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("fma");
+  static const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
   static const Choice list[] = {
-      {&avx512_bf16::operations, avx512 && __builtin_cpu_supports("avx512bf16")},
+#if defined(LK_AMX_MODEL)
+      {&amx_model::operations, bf16},
+#endif
+#if defined(LK_AMX)
+      {&amx::operations, bf16 && has_amx(), permit_amx},
+#endif
+      {&avx512_bf16::operations, bf16},
       {&avx512::operations, avx512},
       {&avx2::operations, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
       {&generic::operations, true},
@@ -71,6 +82,10 @@ lk_status choose_operations(const Operations** chosen) {
   for (int i = 0; i < count; ++i) {
     const bool named = wanted != nullptr && wanted[0] != '\0';
     if (!list[i].runs || (named && std::strcmp(wanted, list[i].operations->kernel) != 0)) continue;
+    if (list[i].permitted != nullptr && !list[i].permitted()) {
+      if (!named) continue;
+      return fail(LK_UNSUPPORTED, "LORIKEET_ISA: the system does not let this process use %s", wanted);
+    }
     *chosen = list[i].operations;
     return LK_OK;
   }
