@@ -11,4 +11,7 @@ namespace lk {
 // Bytes of a core's second-level cache, or a usual number where the system does not say.
 int64_t second_level_cache();
 
+// Bytes of the largest cache, which cores may share.
+int64_t last_level_cache();
+
 }  // namespace lk

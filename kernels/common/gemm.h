@@ -47,7 +47,6 @@ template <>
 constexpr int kDepth<Bf16> = 2;
 #endif
 
-constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // Steps that a sum of `terms` terms takes.

@@ -16,13 +16,30 @@ namespace lk::LK_ISA {
 typedef uint16_t HalfWords __attribute__((vector_size(LK_VECTOR_BYTES / 2)));
 typedef uint8_t QuarterBytes __attribute__((vector_size(LK_VECTOR_BYTES / 4)));
 
+// Where there is one instruction it is named: the compiler makes a dozen of the conversion.
+inline Uint widen(HalfWords words) {
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+  return reinterpret_cast<Uint>(_mm512_maskz_cvtepu16_epi32(0xffff, reinterpret_cast<__m256i>(words)));
+#elif defined(__AVX2__) && LK_VECTOR_BYTES == 32
+  return reinterpret_cast<Uint>(_mm256_cvtepu16_epi32(reinterpret_cast<__m128i>(words)));
+#else
+  return __builtin_convertvector(words, Uint);
+#endif
+}
+inline HalfWords narrow(Uint v) {
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+  return reinterpret_cast<HalfWords>(_mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(v)));
+#else
+  return __builtin_convertvector(v, HalfWords);
+#endif
+}
 inline Uint load_words(const uint16_t* p) {
   HalfWords words;
   __builtin_memcpy(&words, p, sizeof(words));
-  return __builtin_convertvector(words, Uint);
+  return widen(words);
 }
 inline void store_words(uint16_t* p, Uint v) {
-  const HalfWords words = __builtin_convertvector(v, HalfWords);
+  const HalfWords words = narrow(v);
   __builtin_memcpy(p, &words, sizeof(words));
 }
 
@@ -30,11 +47,25 @@ inline Uint bits(Vec v) { return reinterpret_cast<Uint>(v); }
 inline Vec from_bits(Uint v) { return reinterpret_cast<Vec>(v); }
 
 inline Vec load_bf16(const uint16_t* p) { return from_bits(load_words(p) << 16); }
-inline void store_bf16(uint16_t* p, Vec v) {
+inline HalfWords bf16_words_by_integers(Vec v) {
   const Uint x = bits(v);
   const Uint rounded = (x + 0x7FFFu + ((x >> 16) & 1u)) >> 16;
   const Uint nan = (x >> 16) | 0x40u;
-  store_words(p, (x & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded);
+  return narrow((x & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded);
+}
+inline HalfWords bf16_words(Vec v) {
+#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+  // The processor's own conversion is the same but for subnormals, which it takes for zeros.
+  constexpr int kSubnormal = 0x20;
+  if (__builtin_expect(_mm512_fpclass_ps_mask(v, kSubnormal) == 0, 1)) {
+    return reinterpret_cast<HalfWords>(_mm512_cvtneps_pbh(v));
+  }
+#endif
+  return bf16_words_by_integers(v);
+}
+inline void store_bf16(uint16_t* p, Vec v) {
+  const HalfWords words = bf16_words(v);
+  __builtin_memcpy(p, &words, sizeof(words));
 }
 
 inline Vec load_f16(const uint16_t* p) {
@@ -71,6 +102,16 @@ struct F16 {
 
 inline Vec load(const Bf16* p) { return load_bf16(&p->bits); }
 inline void store(Bf16* p, Vec v) { store_bf16(&p->bits, v); }
+// As simd.h has it for f32.
+inline void store_past_caches(Bf16* p, Vec v) {
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(bf16_words(v)));
+#elif defined(__AVX__) && LK_VECTOR_BYTES == 32
+  _mm_stream_si128(reinterpret_cast<__m128i*>(p), reinterpret_cast<__m128i>(bf16_words(v)));
+#else
+  store(p, v);
+#endif
+}
 inline Vec load(const F16* p) { return load_f16(&p->bits); }
 inline void store(F16* p, Vec v) { store_f16(&p->bits, v); }
 inline Vec load(const uint8_t* p) {

@@ -5,7 +5,9 @@
 // within them.
 #pragma once
 
+#include "common/caches.h"
 #include "common/half.h"
+#include "common/tensor.h"
 #include "common/thread_pool.h"
 
 namespace lk::LK_ISA {
@@ -27,6 +29,7 @@ inline void fetch_rows(const T* first, int64_t stride, int64_t rows, int64_t n) 
 constexpr int64_t kChunk = 8192;
 
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 struct Range {
@@ -59,6 +62,7 @@ void over_rows(ThreadPool& pool, int64_t rows, int64_t columns, const Run& run) 
   pool.run(divide_up(elements, kChunk), [&](int64_t chunk, int) {
     const int64_t first = chunk * kChunk;
     over_pieces(first, smaller(elements - first, kChunk), columns, run);
+    stores_done();
   });
 }
 
@@ -89,19 +93,102 @@ void over_vectors(int64_t n, const Body& body) {
   if (j < n) body(j, First{n - j});
 }
 
-// The sum of term(j, part) over n elements, in four interleaved partial sums: the additions of one
-// need not wait for each other, and each is a quarter as long. Lanes a tail does not have must be
-// zero in its term.
-template <class Term>
-float sum_over(int64_t n, const Term& term) {
-  Vec sums[4] = {};
+// Whole vectors, stored past the caches: without fetching what memory held there, and in no order with
+// other stores until stores_done().
+struct WholePastCaches : Whole {
+  template <class T>
+  void store(T* p, Vec v) const { store_past_caches(p, v); }
+};
+
+// Whether an output should be stored past the caches: it is larger than they are, so that most of it
+// leaves them before anything reads it, and is no input too, whose lines are in the caches already.
+inline bool passes_caches(const Matrix& output, std::initializer_list<const void*> inputs) {
+  for (const void* input : inputs) {
+    if (input == output.data) return false;
+  }
+  return output.rows * output.columns * dtype_bytes(output.dtype) > last_level_cache();
+}
+
+template <class T>
+inline bool aligned_for_vectors(const T* p) {
+  return reinterpret_cast<uintptr_t>(p) % (kLanes * sizeof(T)) == 0;
+}
+
+// over_vectors() for a body that stores n elements at `output`, and no more than the caches keep
+// elsewhere. Past the caches they go only where they are aligned; call stores_done() when all are
+// stored.
+template <class T, class Body>
+void over_output_vectors(const T* output, int64_t n, bool past_caches, const Body& body) {
+  if (!past_caches || !aligned_for_vectors(output)) return over_vectors(n, body);
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) body(j, WholePastCaches{});
+  if (j < n) body(j, First{n - j});
+}
+
+// N vectors side by side, for a body that takes them through each step together.
+template <class Part, int N>
+struct Group {
+  static constexpr int kCount = N;
+  Part part;
+
+  template <class T>
+  void load(const T* p, Vec (&v)[N]) const {
+    for (int i = 0; i < N; ++i) v[i] = part.load(p + i * kLanes);
+  }
+  template <class T>
+  void store(T* p, const Vec (&v)[N]) const {
+    for (int i = 0; i < N; ++i) part.store(p + i * kLanes, v[i]);
+  }
+};
+
+// The same, N vectors at a time: body(j, group).
+template <int N, class T, class Body>
+void over_output_groups(const T* output, int64_t n, bool past_caches, const Body& body) {
+  int64_t j = 0;
+  if (past_caches && aligned_for_vectors(output)) {
+    for (; j + N * kLanes <= n; j += N * kLanes) body(j, Group<WholePastCaches, N>{});
+  }
+  for (; j + N * kLanes <= n; j += N * kLanes) body(j, Group<Whole, N>{});
+  for (; j + kLanes <= n; j += kLanes) body(j, Group<Whole, 1>{});
+  if (j < n) body(j, Group<First, 1>{{n - j}});
+}
+
+// sums[s] = the sum of its terms over n elements; terms(j, part, of) sets those of element j on, one
+// for each sum. Four interleaved partial sums each: the additions of one need not wait for each other,
+// and each is a quarter as long. Lanes a tail does not have must be zero in its terms.
+template <int S, class Terms>
+void sums_over(int64_t n, float (&sums)[S], const Terms& terms) {
+  Vec parts[4][S] = {}, of[S];
+  const auto add = [&](Vec (&to)[S]) {
+    for (int s = 0; s < S; ++s) to[s] += of[s];
+  };
   int64_t j = 0;
   for (; j + 4 * kLanes <= n; j += 4 * kLanes) {
-    for (int u = 0; u < 4; ++u) sums[u] += term(j + u * kLanes, Whole{});
+#pragma GCC unroll 4
+    for (int u = 0; u < 4; ++u) {
+      terms(j + u * kLanes, Whole{}, of);
+      add(parts[u]);
+    }
   }
-  for (int u = 0; j + kLanes <= n; j += kLanes, ++u) sums[u] += term(j, Whole{});
-  if (j < n) sums[3] += term(j, First{n - j});
-  return reduce_add((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  for (int u = 0; j + kLanes <= n; j += kLanes, ++u) {
+    terms(j, Whole{}, of);
+    add(parts[u]);
+  }
+  if (j < n) {
+    terms(j, First{n - j}, of);
+    add(parts[3]);
+  }
+  for (int s = 0; s < S; ++s) {
+    sums[s] = reduce_add((parts[0][s] + parts[1][s]) + (parts[2][s] + parts[3][s]));
+  }
+}
+
+// One sum, of term(j, part).
+template <class Term>
+float sum_over(int64_t n, const Term& term) {
+  float sums[1];
+  sums_over(n, sums, [&](int64_t j, auto part, Vec (&of)[1]) { of[0] = term(j, part); });
+  return sums[0];
 }
 
 }  // namespace lk::LK_ISA

@@ -31,6 +31,23 @@ typedef float UnalignedVec __attribute__((vector_size(LK_VECTOR_BYTES), aligned(
 
 inline Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
+
+// Past the caches (loops.h says when). p is aligned to the bytes stored.
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+inline void store_past_caches(float* p, Vec v) { _mm512_stream_ps(p, v); }
+#elif defined(__AVX__) && LK_VECTOR_BYTES == 32
+inline void store_past_caches(float* p, Vec v) { _mm256_stream_ps(p, v); }
+#elif defined(__SSE__) && LK_VECTOR_BYTES == 16
+inline void store_past_caches(float* p, Vec v) { _mm_stream_ps(p, v); }
+#else
+inline void store_past_caches(float* p, Vec v) { store(p, v); }
+#endif
+inline void stores_done() {
+#if defined(__SSE__)
+  _mm_sfence();
+#endif
+}
+
 inline Vec splat(float value) { return value - Vec{}; }
 inline Int splat_int(int32_t value) { return value - Int{}; }
 
@@ -53,11 +70,22 @@ inline void store_first(float* p, Vec v, int64_t n) {
 // A mask kept as bytes of 0 or -1.
 typedef int8_t Bytes __attribute__((vector_size(kLanes)));
 typedef int8_t UnalignedBytes __attribute__((vector_size(kLanes), aligned(1), may_alias));
+// Where there is one instruction it is named: the compiler makes many of the conversions.
 inline Int load_mask(const int8_t* p) {
-  return __builtin_convertvector(*reinterpret_cast<const UnalignedBytes*>(p), Int);
+  const Bytes bytes = *reinterpret_cast<const UnalignedBytes*>(p);
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+  return reinterpret_cast<Int>(_mm512_maskz_cvtepi8_epi32(0xffff, reinterpret_cast<__m128i>(bytes)));
+#else
+  return __builtin_convertvector(bytes, Int);
+#endif
 }
 inline void store_mask(int8_t* p, Int mask) {
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+  *reinterpret_cast<UnalignedBytes*>(p) =
+      reinterpret_cast<Bytes>(_mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(mask)));
+#else
   *reinterpret_cast<UnalignedBytes*>(p) = __builtin_convertvector(mask, Bytes);
+#endif
 }
 
 inline Vec select(Int mask, Vec if_set, Vec if_clear) { return mask ? if_set : if_clear; }
@@ -76,6 +104,10 @@ inline Vec min(Vec a, Vec b) { return _mm_min_ps(a, b); }
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 #endif
+
+inline Vec magnitude(Vec v) {
+  return reinterpret_cast<Vec>(reinterpret_cast<Int>(v) & 0x7FFFFFFF);
+}
 
 // Lane i of the result is lane i + n of v, around the end. n must be known when compiling: the
 // shuffle is one instruction then.
@@ -147,44 +179,5 @@ inline void exp2_each(Vec (&x)[N]) {
                                        (reinterpret_cast<Int>(shifted[i]) << 23));
 #undef LK_EACH
 }
-
-// Φ(x), the standard normal distribution function, for GELU: with z = |x|/sqrt 2,
-// (1 ± erf z)/2 by an odd polynomial below z = 1, and erfc(z)/2 = exp(-z²) q(1/(1 + z/2))/2 above,
-// so that the left tail keeps its relative accuracy. Both polynomials are Chebyshev fits
-// (relative errors 1.4e-9 and 1.7e-8 before rounding).
-inline Vec normal_cdf(Vec x) {
-  const Vec z = (x < 0.0f ? -x : x) * 0.707106781f;
-  const Vec s = z * z;
-  Vec near = splat(7.882497448008507e-05f);
-  near = near * s - 0.0008018855005502701f;
-  near = near * s + 0.005189312156289816f;
-  near = near * s - 0.02685432881116867f;
-  near = near * s + 0.11283597350120544f;
-  near = near * s - 0.3761262595653534f;
-  near = near * s + 1.1283791065216064f;
-  const Vec half_erf = 0.5f * z * near;
-
-  const Vec t = 1.0f / (1.0f + 0.5f * z);
-  Vec far = splat(0.07338686287403107f);
-  far = far * t - 0.16035498678684235f;
-  far = far * t - 0.009531033225357533f;
-  far = far * t + 0.13225631415843964f;
-  far = far * t + 0.1453501135110855f;
-  far = far * t + 0.256674587726593f;
-  far = far * t + 0.2803367078304291f;
-  far = far * t + 0.2822630703449249f;
-  far = far * t - 6.718491476931376e-06f;
-  const Vec half_erfc = 0.5f * exp(-s) * far;
-
-  const Vec below = select(z < 1.0f, 0.5f - half_erf, half_erfc);
-  const Vec above = select(z < 1.0f, 0.5f + half_erf, 1.0f - half_erfc);
-  return select(x < 0.0f, below, above);
-}
-
-// φ(x), its density.
-inline Vec normal_density(Vec x) { return 0.398942280f * exp(-0.5f * x * x); }
-
-inline Vec gelu(Vec x) { return x * normal_cdf(x); }
-inline Vec gelu_derivative(Vec x) { return normal_cdf(x) + x * normal_density(x); }
 
 }  // namespace lk::LK_ISA

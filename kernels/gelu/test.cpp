@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gelu/gelu.h"
 
+#include <cmath>
+
 #include "support.h"
 
 namespace lk::test {
@@ -26,26 +28,51 @@ Array oracle_backward(Array x, Array dy) {
   return d_x;
 }
 
+void check(Shape shape, Layout layout) {
+  CAPTURE(shape.m);
+  CAPTURE(shape.k);
+  Array x = Array({shape.m, shape.k}, layout).randomize(1, -6, 6);
+  Array dy = Array({shape.m, shape.k}, {0, 0, layout.dtype}).randomize(2);
+  const Array y_oracle = oracle_forward<double>(x), y_plain = oracle_forward<float>(x);
+  const Array d_x_oracle = oracle_backward<double>(x, dy), d_x_plain = oracle_backward<float>(x, dy);
+  on_each_device(layout.dtype, [&](lk_device* device) {
+    if (is_too_large(device, x.size())) return;
+    Array y({shape.m, shape.k}, layout), d_x({shape.m, shape.k}, layout);
+    LK_REQUIRE_OK(lk_gelu_forward(device, x.on(device), y.on(device)));
+    y.fetch();
+    check_right("y", y, y_oracle, y_plain);
+    LK_REQUIRE_OK(lk_gelu_backward(device, x.on(device), dy.on(device), d_x.on(device)));
+    d_x.fetch();
+    check_right("d_x", d_x, d_x_oracle, d_x_plain);
+  });
+}
+
 }  // namespace
 
 TEST_CASE("gelu: forward and backward are right") {
   for (const Shape& shape : kShapes) {
-    for (const Layout& layout : activation_layouts()) {
-      CAPTURE(shape.m);
-      CAPTURE(shape.k);
-      Array x = Array({shape.m, shape.k}, layout).randomize(1, -6, 6);
-      Array dy = Array({shape.m, shape.k}, {0, 0, layout.dtype}).randomize(2);
-      on_each_device(layout.dtype, [&](lk_device* device) {
-        Array y({shape.m, shape.k}, layout), d_x({shape.m, shape.k}, layout);
-        LK_REQUIRE_OK(lk_gelu_forward(device, x.on(device), y.on(device)));
-        y.fetch();
-        check_right("y", y, oracle_forward<double>(x), oracle_forward<float>(x));
-        LK_REQUIRE_OK(lk_gelu_backward(device, x.on(device), dy.on(device), d_x.on(device)));
-        d_x.fetch();
-        check_right("d_x", d_x, oracle_backward<double>(x, dy), oracle_backward<float>(x, dy));
-      });
-    }
+    for (const Layout& layout : activation_layouts()) check(shape, layout);
   }
+}
+
+TEST_CASE("gelu: outputs larger than the caches") {
+  for (const int32_t dtype : activation_dtypes()) {
+    const Shape shape{larger_than_caches(dtype) / 1000, 1000};
+    if (!is_too_large(shape.m * shape.k)) check(shape, {0, 8, dtype});
+  }
+}
+
+TEST_CASE("gelu: f32 keeps the left tail's relative accuracy") {
+  Array x = Array({1, 97}).randomize(5, -12, -1);
+  on_each_device([&](lk_device* device) {
+    Array y({1, 97});
+    LK_REQUIRE_OK(lk_gelu_forward(device, x.on(device), y.on(device)));
+    y.fetch();
+    for (int64_t i = 0; i < x.size(); ++i) {
+      const double z = x.at(i), expected = 0.5 * z * std::erfc(-z / std::sqrt(2.0));
+      CHECK(std::abs(y.at(i) / expected - 1) < 1e-6 + 1.2e-7 * z * z);
+    }
+  });
 }
 
 TEST_CASE("gelu: the oracle's gradient is its slope") {

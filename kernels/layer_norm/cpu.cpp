@@ -20,7 +20,7 @@ constexpr int64_t kMinBlockRows = 16, kMaxBlocks = 128;
 constexpr int64_t kColumnsPerTask = 512;
 
 template <class T>
-void forward_row(const Forward& call, int64_t i) {
+void forward_row(const Forward& call, int64_t i, bool past_caches) {
   const T* x = call.x.row_of<T>(i);
   const float *gamma = call.gamma.data, *beta = call.beta.data;
   T* y = call.y.row_of<T>(i);
@@ -31,7 +31,7 @@ void forward_row(const Forward& call, int64_t i) {
     return centred * centred;
   });
   const float rstd = 1.0f / __builtin_sqrtf(squares / k + call.eps);
-  over_vectors(k, [&](int64_t j, auto part) {
+  over_output_vectors(y, k, past_caches, [&](int64_t j, auto part) {
     const Vec normalised = (part.load(x + j) - mean) * rstd;
     part.store(y + j, normalised * part.load(gamma + j) + part.load(beta + j));
   });
@@ -41,37 +41,40 @@ void forward_row(const Forward& call, int64_t i) {
   }
 }
 
+// What backward makes of a row.
+struct Wanted {
+  bool d_x, parameters;
+  bool past_caches;  // how d_x is stored
+};
+
+// d_x of row i, and what it adds to a block's sums d_gamma and d_beta, which have room for whole vectors.
 template <class T>
-void backward_row_d_x(const Backward& call, int64_t i) {
+void backward_row(const Backward& call, int64_t i, Wanted wanted, float* d_gamma, float* d_beta) {
   const T* x = call.x.row_of<T>(i);
   const T* dy = call.dy.row_of<T>(i);
+  T* d_x = wanted.d_x ? call.d_x.row_of<T>(i) : nullptr;
   const float* gamma = call.gamma.data;
-  T* d_x = call.d_x.row_of<T>(i);
-  const bool add = call.add_to_d_x;
   const int64_t k = call.x.columns;
   const float mean = call.statistics.row(i)[0], rstd = call.statistics.row(i)[1];
-  const auto g = [&](int64_t j, auto part) { return part.load(dy + j) * part.load(gamma + j); };
   const auto normalised = [&](int64_t j, auto part) { return (part.load(x + j) - mean) * rstd; };
-  const float mean_g = sum_over(k, g) / k;
-  const float mean_gn =
-      sum_over(k, [&](int64_t j, auto part) { return g(j, part) * normalised(j, part); }) / k;
-  over_vectors(k, [&](int64_t j, auto part) {
-    Vec gradient = rstd * (g(j, part) - mean_g - normalised(j, part) * mean_gn);
-    if (add) gradient += part.load(d_x + j);
-    part.store(d_x + j, gradient);
-  });
-}
-
-// Adds row i to a block's sums.
-template <class T>
-void backward_row_parameters(const Backward& call, int64_t i, float* d_gamma, float* d_beta) {
-  const T* x = call.x.row_of<T>(i);
-  const T* dy = call.dy.row_of<T>(i);
-  const float mean = call.statistics.row(i)[0], rstd = call.statistics.row(i)[1];
-  over_vectors(call.x.columns, [&](int64_t j, auto part) {
-    const Vec gradient = part.load(dy + j), normalised = (part.load(x + j) - mean) * rstd;
-    part.store(d_gamma + j, part.load(d_gamma + j) + gradient * normalised);
-    part.store(d_beta + j, part.load(d_beta + j) + gradient);
+  float means[2] = {};  // of g, and of g n
+  if (wanted.d_x) {
+    sums_over(k, means, [&](int64_t j, auto part, Vec (&terms)[2]) {
+      terms[0] = part.load(dy + j) * part.load(gamma + j);
+      terms[1] = terms[0] * normalised(j, part);
+    });
+    for (float& each : means) each /= k;
+  }
+  over_output_vectors(d_x, k, wanted.past_caches, [&](int64_t j, auto part) {
+    const Vec gradient = part.load(dy + j), n = normalised(j, part);
+    if (wanted.parameters) {
+      store(d_gamma + j, load(d_gamma + j) + gradient * n);
+      store(d_beta + j, load(d_beta + j) + gradient);
+    }
+    if (!wanted.d_x) return;
+    Vec result = rstd * (gradient * part.load(gamma + j) - means[0] - n * means[1]);
+    if (call.add_to_d_x) result += part.load(d_x + j);
+    part.store(d_x + j, result);
   });
 }
 
@@ -95,17 +98,18 @@ struct Blocks {
 };
 
 template <class T>
-void backward_block(const Backward& call, const Blocks& blocks, void* workspace, int64_t b) {
-  const bool parameters = call.d_gamma || call.d_beta;
+void backward_block(const Backward& call, const Blocks& blocks, void* workspace, int64_t b,
+                    Wanted wanted) {
   float* d_gamma = blocks.d_gamma(workspace, b);
   float* d_beta = blocks.d_beta(workspace, b);
-  if (parameters) __builtin_memset(d_gamma, 0, static_cast<size_t>(blocks.sum_stride) * 2 * 4);
-  const int64_t first = b * blocks.rows;
-  const int64_t end = first + blocks.rows < call.x.rows ? first + blocks.rows : call.x.rows;
-  for (int64_t i = first; i < end; ++i) {
-    if (call.d_x) backward_row_d_x<T>(call, i);
-    if (parameters) backward_row_parameters<T>(call, i, d_gamma, d_beta);
+  if (wanted.parameters) {
+    __builtin_memset(d_gamma, 0, static_cast<size_t>(blocks.sum_stride) * 2 * 4);
   }
+  const int64_t first = b * blocks.rows;
+  for (int64_t i = first; i < smaller(first + blocks.rows, call.x.rows); ++i) {
+    backward_row<T>(call, i, wanted, d_gamma, d_beta);
+  }
+  stores_done();
 }
 
 // Sums columns [first, first + n) over the blocks, in the order of the blocks.
@@ -132,11 +136,13 @@ void add_up_blocks(const Backward& call, const Blocks& blocks, void* workspace, 
 
 lk_status layer_norm_forward(const Context& context, const Forward& call) {
   const int64_t rows = divide_up(kTaskElements, call.x.columns);
+  const bool past_caches = passes_caches(call.y, {call.x.data});
   with_elements(call.dtype(), [&](auto element) {
     context.pool->run(divide_up(call.x.rows, rows), [&](int64_t task, int) {
-      for (int64_t i = task * rows; i < (task + 1) * rows && i < call.x.rows; ++i) {
-        forward_row<decltype(element)>(call, i);
+      for (int64_t i = task * rows; i < smaller((task + 1) * rows, call.x.rows); ++i) {
+        forward_row<decltype(element)>(call, i, past_caches);
       }
+      stores_done();
     });
   });
   return LK_OK;
@@ -149,12 +155,15 @@ size_t layer_norm_backward_workspace(const Context&, const Backward& call) {
 
 lk_status layer_norm_backward(const Context& context, const Backward& call) {
   const Blocks blocks(call);
+  const Wanted wanted = {
+      static_cast<bool>(call.d_x), call.d_gamma || call.d_beta,
+      call.d_x && !call.add_to_d_x && passes_caches(call.d_x, {call.x.data, call.dy.data})};
   with_elements(call.dtype(), [&](auto element) {
     context.pool->run(blocks.count, [&](int64_t b, int) {
-      backward_block<decltype(element)>(call, blocks, context.workspace, b);
+      backward_block<decltype(element)>(call, blocks, context.workspace, b, wanted);
     });
   });
-  if (!call.d_gamma && !call.d_beta) return LK_OK;
+  if (!wanted.parameters) return LK_OK;
   const int64_t k = call.x.columns;
   context.pool->run(divide_up(k, kColumnsPerTask), [&](int64_t task, int) {
     const int64_t first = task * kColumnsPerTask;

@@ -72,34 +72,51 @@ struct BackwardCase {
   }
 };
 
+void check_forward(Shape shape, Layout layout) {
+  CAPTURE(shape.m);
+  CAPTURE(shape.k);
+  Array x = Array({shape.m, shape.k}, layout).randomize(1, -2, 5);
+  Array gamma = Array({shape.k}).randomize(2), beta = Array({shape.k}).randomize(3);
+  const ForwardResult oracle = oracle_forward<double>(x, gamma, beta);
+  const ForwardResult plain = oracle_forward<float>(x, gamma, beta);
+  on_each_device(layout.dtype, [&](lk_device* device) {
+    if (is_too_large(device, x.size())) return;
+    Array y({shape.m, shape.k}, layout), statistics({shape.m, 2});
+    LK_REQUIRE_OK(lk_layer_norm_forward(device, x.on(device), gamma.on(device), beta.on(device), kEps,
+                                        y.on(device), statistics.on(device)));
+    y.fetch();
+    statistics.fetch();
+    check_right("y", y, oracle.y, plain.y);
+    check_right("statistics", statistics, oracle.statistics, plain.statistics);
+    Array again({shape.m, shape.k}, layout);
+    LK_REQUIRE_OK(lk_layer_norm_forward(device, x.on(device), gamma.on(device), beta.on(device), kEps,
+                                        again.on(device), nullptr));
+    again.fetch();
+    check_same_bits("y without statistics", again, y);
+  });
+}
+
+void check_backward(Shape shape, Layout layout, int32_t flags) {
+  CAPTURE(shape.m);
+  CAPTURE(shape.k);
+  CAPTURE(flags);
+  const BackwardCase given(shape, layout);
+  const BackwardCase oracle = given.oracle<double>(flags), plain = given.oracle<float>(flags);
+  on_each_device(layout.dtype, [&](lk_device* device) {
+    if (is_too_large(device, given.x.size())) return;
+    const BackwardCase actual = given.on_device(device, flags);
+    check_right("d_x", actual.d_x, oracle.d_x, plain.d_x);
+    check_right("d_gamma", actual.d_gamma, oracle.d_gamma, plain.d_gamma);
+    check_right("d_beta", actual.d_beta, oracle.d_beta, plain.d_beta);
+  });
+}
+
 }  // namespace
 
 TEST_CASE("layer_norm: forward is right") {
   for (const Shape& shape : kShapes) {
     if (is_too_large(shape.m * shape.k)) continue;
-    for (const Layout& layout : activation_layouts()) {
-      CAPTURE(shape.m);
-      CAPTURE(shape.k);
-      Array x = Array({shape.m, shape.k}, layout).randomize(1, -2, 5);
-      Array gamma = Array({shape.k}).randomize(2), beta = Array({shape.k}).randomize(3);
-      const ForwardResult oracle = oracle_forward<double>(x, gamma, beta);
-      const ForwardResult plain = oracle_forward<float>(x, gamma, beta);
-      on_each_device(layout.dtype, [&](lk_device* device) {
-        Array y({shape.m, shape.k}, layout), statistics({shape.m, 2});
-        LK_REQUIRE_OK(lk_layer_norm_forward(device, x.on(device), gamma.on(device),
-                                            beta.on(device), kEps, y.on(device),
-                                            statistics.on(device)));
-        y.fetch();
-        statistics.fetch();
-        check_right("y", y, oracle.y, plain.y);
-        check_right("statistics", statistics, oracle.statistics, plain.statistics);
-        Array again({shape.m, shape.k}, layout);
-        LK_REQUIRE_OK(lk_layer_norm_forward(device, x.on(device), gamma.on(device),
-                                            beta.on(device), kEps, again.on(device), nullptr));
-        again.fetch();
-        check_same_bits("y without statistics", again, y);
-      });
-    }
+    for (const Layout& layout : activation_layouts()) check_forward(shape, layout);
   }
 }
 
@@ -136,19 +153,18 @@ TEST_CASE("layer_norm: backward is right, overwriting and adding") {
     if (shape.k == 1) continue;  // d_x is zero by cancellation: a test of its own
     for (const Layout& layout : activation_layouts()) {
       for (int32_t flags : {0, int32_t(LK_ADD_TO_D_X), int32_t(LK_ADD_TO_PARAMETERS)}) {
-        CAPTURE(shape.m);
-        CAPTURE(shape.k);
-        CAPTURE(flags);
-        const BackwardCase given(shape, layout);
-        const BackwardCase oracle = given.oracle<double>(flags), plain = given.oracle<float>(flags);
-        on_each_device(layout.dtype, [&](lk_device* device) {
-          const BackwardCase actual = given.on_device(device, flags);
-          check_right("d_x", actual.d_x, oracle.d_x, plain.d_x);
-          check_right("d_gamma", actual.d_gamma, oracle.d_gamma, plain.d_gamma);
-          check_right("d_beta", actual.d_beta, oracle.d_beta, plain.d_beta);
-        });
+        check_backward(shape, layout, flags);
       }
     }
+  }
+}
+
+TEST_CASE("layer_norm: outputs larger than the caches") {
+  for (const int32_t dtype : activation_dtypes()) {
+    const Shape shape{larger_than_caches(dtype) / 1000, 1000};
+    if (is_too_large(shape.m * shape.k)) continue;
+    check_forward(shape, {0, 8, dtype});
+    check_backward(shape, {0, 8, dtype}, 0);
   }
 }
 

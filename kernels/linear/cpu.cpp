@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Forward: y = x Wᵀ + bias and the epilogue.
+#include "common/gelu_simd.h"
 #include "linear/cpu.h"
 
 namespace lk::LK_ISA {
@@ -18,7 +19,7 @@ void finish_tile(const Output& output, const float* tile, int64_t row, int64_t r
       Vec z = load(tile + j);
       if (output.bias) z += part.load(output.bias.data + at);
       if (epilogue.pre_activation) part.store(epilogue.pre_activation.row_of<T>(i) + at, z);
-      if (epilogue.gelu) z = gelu(z);
+      if (epilogue.gelu) z = gelu<T>(z);
       if (epilogue.row_scale) z *= scale;
       if (epilogue.residual) z += part.load(epilogue.residual.row_of<T>(i) + at);
       part.store(output.y.row_of<T>(i) + at, z);

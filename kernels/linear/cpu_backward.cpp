@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Backward: d_x = dy W like forward, with W turned; d_weight = dyᵀ x with lanes over columns.
+#include "common/gelu_simd.h"
 #include "linear/cpu.h"
 
 namespace lk::LK_ISA {
@@ -19,7 +20,7 @@ void finish_gradient_tile(const linear::Backward& call, const float* tile, int64
       Vec value = load(tile + j);
       if (call.row_scale) value *= scale;
       if (call.x_pre_activation) {
-        value *= gelu_derivative(part.load(call.x_pre_activation.row_of<T>(i) + at));
+        value *= gelu_derivative<T>(part.load(call.x_pre_activation.row_of<T>(i) + at));
       }
       if (call.add_to_d_x) value += part.load(call.d_x.row_of<T>(i) + at);
       part.store(call.d_x.row_of<T>(i) + at, value);

@@ -61,9 +61,8 @@ class Dropout {
   Vec keep(Vec units, int64_t row, int64_t column) const {
 #if defined(__AVX512BF16__)
     if constexpr (kDepth<T> == 2) {
-      typedef int16_t HalfInts __attribute__((vector_size(LK_VECTOR_BYTES / 2)));
-      const HalfInts halves[2] = {__builtin_convertvector(mask(row, column), HalfInts),
-                                  __builtin_convertvector(mask(row, column + kLanes), HalfInts)};
+      const HalfWords halves[2] = {narrow(reinterpret_cast<Uint>(mask(row, column))),
+                                   narrow(reinterpret_cast<Uint>(mask(row, column + kLanes)))};
       Int both;
       __builtin_memcpy(&both, halves, sizeof(both));
       return reinterpret_cast<Vec>(reinterpret_cast<Int>(units) & both);

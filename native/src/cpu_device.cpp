@@ -140,23 +140,41 @@ class CpuDevice final : public lk_device {
 
  protected:
   void* allocate_block(size_t bytes) override {
-    const size_t alignment = alignment_of(bytes);
-    void* block = ::operator new(bytes, std::align_val_t{alignment}, std::nothrow);
-#if defined(MADV_HUGEPAGE)
-    if (block != nullptr && alignment == kLargePage) madvise(block, bytes, MADV_HUGEPAGE);
-#endif
-    return block;
+    if (bytes >= kLargePage) return map_block(bytes);
+    return ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
   }
   void release_block(void* block, size_t bytes) override {
-    ::operator delete(block, std::align_val_t{alignment_of(bytes)});
+    if (bytes >= kLargePage) {
+      munmap(block, bytes);
+    } else {
+      ::operator delete(block, std::align_val_t{LK_ALIGNMENT});
+    }
   }
 
  private:
-  // Blocks of several large pages begin with one: rows of a matrix lie pages of the usual size apart,
-  // more of them than the processor remembers addresses of.
   static constexpr size_t kLargePage = size_t{1} << 21;
-  static size_t alignment_of(size_t bytes) {
-    return bytes >= 2 * kLargePage ? kLargePage : size_t{LK_ALIGNMENT};
+
+  // A block that begins with a large page, and asks for them: rows of a matrix lie pages of the usual
+  // size apart, more of them than the processor remembers addresses of. Memory that malloc hands out
+  // again would keep the small pages that it once got.
+  static void* map_block(size_t bytes) {
+    if (bytes > SIZE_MAX / 2) return nullptr;
+    void* mapped = mmap(nullptr, bytes + kLargePage, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) return nullptr;
+    char* start = static_cast<char*>(mapped);
+    const size_t before = (kLargePage - reinterpret_cast<uintptr_t>(start) % kLargePage) % kLargePage;
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    char* block = start + before;
+    char* end = block + (bytes + page - 1) / page * page;
+    if (before > 0) munmap(start, before);
+    if (end < start + bytes + kLargePage) {
+      munmap(end, static_cast<size_t>(start + bytes + kLargePage - end));
+    }
+#if defined(MADV_HUGEPAGE)
+    madvise(block, bytes, MADV_HUGEPAGE);
+#endif
+    return block;
   }
 
   ThreadPool pool_;

@@ -62,6 +62,9 @@ bool is_simulated(lk_device* device);
 bool is_too_large(lk_device* device, int64_t elements);
 bool is_too_large(int64_t elements);
 
+// As many elements as the last-level caches that people have do not hold.
+inline int64_t larger_than_caches(int32_t dtype) { return (int64_t{36} << 20) / dtype_bytes(dtype); }
+
 // The processor looks at the values of indices before it works with them; other devices cannot, and
 // lorikeet.h says what they make of wrong ones.
 bool checks_indices(lk_device* device);
