@@ -50,7 +50,8 @@ import picocli.CommandLine.Spec;
       "  lorikeet bench --case lora,attention --threads 1",
       "  lorikeet bench --shape M=1576 --json before.json",
       "  lorikeet bench --shape M=1576 --compare before.json",
-      "  lorikeet bench --case lora --peers      beside libtorch, in a clone of the repository"
+      "  lorikeet bench --case lora --peers      beside libtorch, in a clone of the repository",
+      "  lorikeet bench --case vit --memory      peak memory of whole processes"
     })
 final class BenchCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -90,6 +91,17 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--peers", description = "Time other libraries beside the cases.")
   private boolean peers;
 
+  @Option(
+      names = "--memory",
+      description = "Measure no time, but the peak memory of a process of its own for each model.")
+  private boolean memory;
+
+  @Option(names = BenchMemory.WAY, hidden = true)
+  private String way;
+
+  @Option(names = BenchMemory.WEIGHTS, hidden = true)
+  private Path weights;
+
   @Option(names = "--json", paramLabel = "FILE", description = "Write the results as JSON.")
   private Path json;
 
@@ -118,6 +130,16 @@ final class BenchCommand implements Callable<Integer> {
     if (!(seconds > 0) || rounds < 1) {
       throw new IllegalArgumentException("--seconds and --rounds: expected more than 0");
     }
+    if (way != null) {
+      out.println(new BenchMemory(device).measure(cases, way, weights));
+      return 0;
+    }
+    if (memory) {
+      List<Peers> libraries = peers ? libraries() : List.of();
+      out.print(new BenchMemory(device).table(cases, libraries, spec.commandLine().getErr()));
+      out.flush();
+      return 0;
+    }
     Map<String, Samples> before = compare == null ? Map.of() : Comparison.read(compare);
     List<String> notes = new ArrayList<>();
     Results results = measure(cases, notes);
@@ -137,7 +159,7 @@ final class BenchCommand implements Callable<Integer> {
 
   private List<Case> chosen() {
     List<Case> cases =
-        Cases.of(device.dtype()).stream()
+        Cases.of(device.dtype(), device.precision()).stream()
             .filter(each -> contains(each.name(), names) && contains(each.shape(), shapes))
             .toList();
     if (cases.isEmpty()) {
@@ -155,15 +177,15 @@ final class BenchCommand implements Callable<Integer> {
 
   private Results measure(List<Case> cases, List<String> notes) {
     PrintWriter err = spec.commandLine().getErr();
-    if (device.dtype() != DType.F32) {
+    if (device.precision() == Precision.TF32) {
+      notes.add("what is not multiplied in tf32 is timed with --dtype f32");
+    } else if (device.dtype() != DType.F32) {
       notes.add("optimisers, images and files are timed with --dtype f32");
     }
-    List<Peers> libraries = peers ? libraries(notes) : List.of();
     try (Device opened = device.open();
         Probe probe = probe(opened, notes)) {
-      if (opened.precision() == Precision.TF32) {
-        notes.add("f32 on tensor cores is tf32: compare with results of --dtype tf32 only");
-      }
+      List<Peers> libraries = peers ? libraries() : List.of();
+      libraries.forEach(library -> notes.addAll(library.describe()));
       DeviceInfo info = opened.info();
       Timer timer = new Timer(opened, probe, seconds, rounds);
       List<Measurement> all = new ArrayList<>();
@@ -200,7 +222,7 @@ final class BenchCommand implements Callable<Integer> {
     }
   }
 
-  private static List<Peers> libraries(List<String> notes) {
+  private static List<Peers> libraries() {
     List<Peers> found =
         ServiceLoader.load(Peers.class).stream().map(ServiceLoader.Provider::get).toList();
     if (found.isEmpty()) {
@@ -208,7 +230,6 @@ final class BenchCommand implements Callable<Integer> {
           "--peers: no peers on the class path; ./lorikeet in a clone of the repository builds"
               + " them");
     }
-    found.forEach(peer -> notes.addAll(peer.describe()));
     return found;
   }
 

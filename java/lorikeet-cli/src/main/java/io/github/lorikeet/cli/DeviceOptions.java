@@ -7,6 +7,7 @@ import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.DeviceInfo;
 import io.github.lorikeet.core.LorikeetException;
 import io.github.lorikeet.core.Precision;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -43,13 +44,14 @@ final class DeviceOptions {
   Device open() {
     DType type = dtype();
     Device opened = Device.open(device, threads);
-    if (dtype.equals(TF32)) {
-      try {
-        opened.setPrecision(Precision.TF32);
-      } catch (LorikeetException e) {
-        opened.close();
-        throw new IllegalArgumentException("--dtype tf32: " + e.getMessage(), e);
-      }
+    try {
+      opened.setPrecision(precision());
+    } catch (LorikeetException e) {
+      opened.close();
+      throw new IllegalArgumentException(
+          "--dtype tf32: tf32 is a precision of CUDA devices; device %s multiplies f32 exactly"
+              .formatted(device),
+          e);
     }
     DeviceInfo info = opened.info();
     if (!info.dtypes().contains(type)) {
@@ -66,6 +68,11 @@ final class DeviceOptions {
     return opened;
   }
 
+  /** The options that another process opens the same device by. */
+  List<String> arguments() {
+    return List.of("--device", device, "--dtype", dtype, "--threads", String.valueOf(threads));
+  }
+
   /** Its name. */
   String device() {
     return device;
@@ -73,7 +80,7 @@ final class DeviceOptions {
 
   /** Of the activations. */
   DType dtype() {
-    if (dtype.equals(TF32)) {
+    if (precision() == Precision.TF32) {
       return DType.F32;
     }
     return Stream.of(DType.F32, DType.BF16, DType.F16)
@@ -83,6 +90,11 @@ final class DeviceOptions {
             () ->
                 new IllegalArgumentException(
                     "--dtype " + dtype + ": expected f32, tf32, bf16 or f16"));
+  }
+
+  /** Of f32 products. */
+  Precision precision() {
+    return dtype.equals(TF32) ? Precision.TF32 : Precision.EXACT;
   }
 
   /** What a device computes, such as "f32, bf16". */

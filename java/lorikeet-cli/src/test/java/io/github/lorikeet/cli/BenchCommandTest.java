@@ -5,6 +5,9 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.lorikeet.cli.bench.Cases;
+import io.github.lorikeet.core.DType;
+import io.github.lorikeet.core.Precision;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -119,5 +122,42 @@ class BenchCommandTest {
     assertThat(benchOne("--peers").err()).contains("--peers: no peers on the class path");
     assertThat(benchOne("--compare", folder.resolve("none").toString()).exitCode()).isEqualTo(1);
     assertThat(benchOne("--rounds", "0").exitCode()).isEqualTo(2);
+  }
+
+  @Test
+  void tf32IsForCudaDevicesAndHasCasesOfItsOwn() {
+    Result result = benchOne("--dtype", "tf32");
+    assertThat(result.exitCode()).isEqualTo(2);
+    assertThat(result.err())
+        .isEqualTo(
+            "lorikeet: --dtype tf32: tf32 is a precision of CUDA devices; device cpu multiplies f32"
+                + " exactly\n");
+    assertThat(bench("--list", "--dtype", "tf32").out())
+        .contains("linear-forward", "lora-forward", "vit-lora-step")
+        .doesNotContain("attention", "gelu-", "sgd", "image");
+    assertThat(Cases.of(DType.F32, Precision.TF32))
+        .allSatisfy(each -> assertThat(each.key()).endsWith(" tf32"));
+    assertThat(Cases.of(DType.F32, Precision.EXACT))
+        .noneSatisfy(each -> assertThat(each.key()).contains("tf32"));
+  }
+
+  @Test
+  void measuresTheMemoryOfAProcessOfItsOwn() {
+    Result result = bench("--memory", "--case", "vit-inference", "--dtype", "bf16");
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    Matcher row =
+        Pattern.compile("vit-inference +ViT-B/16 batch=8 +bf16 +([0-9.]+) MB +([0-9.]+) MB\n")
+            .matcher(result.out());
+    assertThat(row.find()).as(result.out()).isTrue();
+    double peak = Double.parseDouble(row.group(1));
+    double before = Double.parseDouble(row.group(2));
+    // 86 million weights in 16 bits, at least; the mapped file of 344 MB is not kept beside them.
+    assertThat(peak - before).isBetween(172.0, 344.0);
+  }
+
+  @Test
+  void memoryIsThatOfModelsOnTheCpu() {
+    assertThat(bench("--memory", "--case", "gelu").err()).contains("--memory: of the cases only");
+    assertThat(bench("--memory", "--device", "cuda:0").err()).contains("on --device cpu only");
   }
 }

@@ -323,7 +323,7 @@ class TrainingCommandsTest {
     isWrong(train("--dtype", "f64"), "--dtype f64: expected f32, tf32, bf16 or f16");
     isWrong(
         train("--dtype", "tf32"),
-        "--dtype tf32: set_precision: precision: tf32, but device cpu multiplies f32 exactly only");
+        "--dtype tf32: tf32 is a precision of CUDA devices; device cpu multiplies f32 exactly");
     isWrong(
         train("--dtype", "f16"),
         "--dtype f16: device cpu computes f32, bf16, CUDA devices f32, bf16 and f16");

@@ -4,6 +4,7 @@
 package io.github.lorikeet.bench.peers;
 
 import static org.bytedeco.cuda.global.cublas.CUBLAS_COMPUTE_32F;
+import static org.bytedeco.cuda.global.cublas.CUBLAS_COMPUTE_32F_FAST_TF32;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_GEMM_DEFAULT;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_N;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_T;
@@ -17,6 +18,7 @@ import static org.bytedeco.cuda.global.cudart.CUDA_R_32F;
 import io.github.lorikeet.cli.bench.Body;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.Precision;
 import io.github.lorikeet.core.Tensor;
 import org.bytedeco.cuda.cublas.cublasContext;
 import org.bytedeco.javacpp.FloatPointer;
@@ -34,6 +36,7 @@ final class CublasProduct implements CudaPeers.CudaBody {
   private final int n;
   private final int k;
   private final int type;
+  private final int computed;
 
   CublasProduct(Body body, Device device) {
     Tensor given = body.tensors().get("x");
@@ -45,6 +48,8 @@ final class CublasProduct implements CudaPeers.CudaBody {
         given.type() == DType.F32
             ? CUDA_R_32F
             : given.type() == DType.BF16 ? CUDA_R_16BF : CUDA_R_16F;
+    computed =
+        device.precision() == Precision.TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     x = Torch.pointer(given.address());
     w = Torch.pointer(weight.address());
     y = device.allocate(given.type(), m, n);
@@ -73,7 +78,7 @@ final class CublasProduct implements CudaPeers.CudaBody {
             out,
             type,
             n,
-            CUBLAS_COMPUTE_32F,
+            computed,
             CUBLAS_GEMM_DEFAULT));
   }
 

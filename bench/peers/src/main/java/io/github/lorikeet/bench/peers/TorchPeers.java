@@ -23,9 +23,18 @@ public final class TorchPeers implements Peers {
   /** Floats of memory that malloc is made to keep, touched, before anything is timed: 2 GB. */
   private static final long KEPT = 1L << 29;
 
-  /** Loads libtorch and warms it up. */
+  private boolean warm;
+
+  /** Loads libtorch. */
   public TorchPeers() {
     Torch.load();
+  }
+
+  private void warmUp() {
+    if (warm) {
+      return;
+    }
+    warm = true;
     try (PointerScope scope = new PointerScope()) {
       torch.ones(KEPT).close();
       Tensor matrix = torch.ones(1536, 1536);
@@ -62,14 +71,38 @@ public final class TorchPeers implements Peers {
     }
     int threads = device.info().threads();
     Torch.threads(threads);
+    warmUp();
     check(subject, variants, body, device);
     List<Entrant> entrants = new ArrayList<>();
     for (Variant variant : variants) {
       Program program = variant.maker().apply(body);
-      int blas = variant.blasThreads() == 0 ? threads : variant.blasThreads();
-      entrants.add(new Entrant("libtorch, " + variant.name(), new TorchBody(program, blas)));
+      entrants.add(
+          new Entrant(name(variant), new TorchBody(program, blas(variant, threads), NONE)));
     }
     return entrants;
+  }
+
+  @Override
+  public List<String> ways(Case subject) {
+    return variants(subject).stream().map(TorchPeers::name).toList();
+  }
+
+  @Override
+  public Body alone(Case subject, String way, Body inputs, Device device) {
+    int threads = device.info().threads();
+    Torch.threads(threads);
+    Variant variant =
+        variants(subject).stream().filter(each -> name(each).equals(way)).findFirst().orElseThrow();
+    Program program = variant.maker().apply(inputs);
+    return new TorchBody(program, blas(variant, threads), inputs::close);
+  }
+
+  private static String name(Variant variant) {
+    return "libtorch, " + variant.name();
+  }
+
+  private static int blas(Variant variant, int threads) {
+    return variant.blasThreads() == 0 ? threads : variant.blasThreads();
   }
 
   private static List<Variant> variants(Case subject) {
@@ -81,33 +114,42 @@ public final class TorchPeers implements Peers {
       case "attention-forward" -> AttentionPeers.forward(subject.type());
       case "attention-forward-backward" -> AttentionPeers.forwardBackward(subject.type());
       case "layer-norm-forward" -> RowPeers.layerNorm();
+      case "layer-norm-backward" -> RowPeers.layerNormBackward();
       case "gelu-forward" -> RowPeers.gelu();
       case "gelu-backward" -> RowPeers.geluBackward();
+      case "patch-embed-forward" -> PatchPeers.forward();
+      case "sgd-step" -> OptimizerPeers.sgd();
+      case "adamw-step" -> OptimizerPeers.adamW();
       case "vit-inference", "vit-lora-step", "vit-full-step" -> VitPeers.of(subject.type());
+      case "mae-step" -> MaePeers.of(subject.type());
       default -> List.of();
     };
   }
 
-  /** Random masks differ from library to library: what is compared has none. */
+  /**
+   * Each variant's run beside one of the case, both from the same state: a program copies what it
+   * changes when it is made.
+   */
   private static void check(Case subject, List<Variant> variants, Body body, Device device) {
-    Body checked = subject.isRandom() ? subject.openChecked(device) : body;
-    try {
-      checked.run();
-      for (Variant variant : variants) {
-        try (PointerScope scope = new PointerScope()) {
-          String what = "libtorch, " + variant.name() + ", " + subject.key();
-          Torch.compare(what, variant.maker().apply(checked).run(), checked.tensors());
+    for (Variant variant : variants) {
+      Body checked = subject.isCheckedApart() ? subject.openChecked(device) : body;
+      try (PointerScope scope = new PointerScope()) {
+        Program program = variant.maker().apply(checked);
+        checked.run();
+        String what = name(variant) + ", " + subject.key();
+        Torch.compare(what, program.run(), checked.tensors());
+      } finally {
+        if (checked != body) {
+          checked.close();
         }
-      }
-    } finally {
-      if (checked != body) {
-        checked.close();
       }
     }
   }
 
-  /** A program as it is timed. */
-  private record TorchBody(Program program, int blasThreads) implements Body {
+  private static final Runnable NONE = () -> {};
+
+  /** A program as it is run, and what goes with it. */
+  private record TorchBody(Program program, int blasThreads, Runnable end) implements Body {
     @Override
     public void run() {
       Torch.blasThreads(blasThreads);
@@ -117,6 +159,8 @@ public final class TorchPeers implements Peers {
     }
 
     @Override
-    public void close() {}
+    public void close() {
+      end.run();
+    }
   }
 }

@@ -24,6 +24,11 @@ public interface Body extends AutoCloseable {
     return 0;
   }
 
+  /** Of the optimiser's step in it; 0 without one. */
+  default float learningRate() {
+    return 0;
+  }
+
   @Override
   void close();
 }

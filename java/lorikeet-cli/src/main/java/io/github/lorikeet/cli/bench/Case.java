@@ -5,6 +5,7 @@ package io.github.lorikeet.cli.bench;
 
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
+import io.github.lorikeet.core.Precision;
 import java.util.function.Function;
 
 /**
@@ -15,8 +16,9 @@ import java.util.function.Function;
  * @param type of the activations
  * @param work of one run
  * @param opener allocates its memory on a device
- * @param checked opens the same without random masks, whose results other libraries can be held
- *     against; the opener itself where there are none
+ * @param checked opens the same in a form whose results other libraries can be held against:
+ *     without random masks, with steps large enough to show; the opener itself where it has such
+ * @param precision of the device that it is for, where that makes a difference
  */
 public record Case(
     String name,
@@ -24,8 +26,20 @@ public record Case(
     DType type,
     Work work,
     Function<Device, Body> opener,
-    Function<Device, Body> checked) {
-  /** A case without random masks. */
+    Function<Device, Body> checked,
+    Precision precision) {
+  /** A case of exact products. */
+  Case(
+      String name,
+      String shape,
+      DType type,
+      Work work,
+      Function<Device, Body> opener,
+      Function<Device, Body> checked) {
+    this(name, shape, type, work, opener, checked, Precision.EXACT);
+  }
+
+  /** A case whose results can be compared as they are. */
   Case(String name, String shape, DType type, Work work, Function<Device, Body> opener) {
     this(name, shape, type, work, opener, opener);
   }
@@ -34,18 +48,28 @@ public record Case(
     return opener.apply(device);
   }
 
-  /** Whether results depend on random masks. */
-  public boolean isRandom() {
+  /** Whether results are compared in another form than is timed. */
+  public boolean isCheckedApart() {
     return checked != opener;
   }
 
-  /** Opens the same without random masks. */
+  /** Opens the form whose results can be compared. */
   public Body openChecked(Device device) {
     return checked.apply(device);
   }
 
+  /** The same for a device of this precision. */
+  Case with(Precision precision) {
+    return new Case(name, shape, type, work, opener, checked, precision);
+  }
+
+  /** The activations' dtype; {@code tf32} for f32 that is multiplied in tf32. */
+  public String dtype() {
+    return precision == Precision.TF32 ? "tf32" : type.toString();
+  }
+
   /** Names the case among all. */
   public String key() {
-    return name + " " + shape + " " + type;
+    return name + " " + shape + " " + dtype();
   }
 }

@@ -5,17 +5,14 @@ package io.github.lorikeet.cli.bench;
 
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
-import io.github.lorikeet.core.Lora;
 import io.github.lorikeet.core.Tensor;
 import io.github.lorikeet.core.autograd.AdamW;
 import io.github.lorikeet.core.autograd.MemoryPlan;
 import io.github.lorikeet.core.autograd.Optimizer;
-import io.github.lorikeet.core.autograd.Sgd;
 import io.github.lorikeet.core.autograd.Tape;
 import io.github.lorikeet.core.autograd.Variable;
 import io.github.lorikeet.vision.model.Initializer;
 import io.github.lorikeet.vision.model.MaskedAutoencoder;
-import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.model.VitConfig;
 import io.github.lorikeet.vision.model.WeightSource;
 import io.github.lorikeet.vision.train.TrainMode;
@@ -29,19 +26,11 @@ import java.util.function.IntUnaryOperator;
  * Whole steps of a ViT-B/16 at 224 pixels: forward, backward and optimiser, as training runs them.
  */
 final class ModelCases {
-  /** ViT-B/16. */
-  private static final VitConfig CONFIG = new VitConfig(224, 16, 3, 768, 12, 12, 3072, true);
-
+  private static final VitConfig CONFIG = VitModel.CONFIG;
   private static final MaskedAutoencoder.Decoder DECODER =
       new MaskedAutoencoder.Decoder(512, 8, 16);
-  private static final int BATCH = 8;
-  private static final int LABELS = 14;
-  private static final int RANK = 8;
-  private static final float DROPOUT = 0.1f;
+  private static final int BATCH = VitModel.BATCH;
   private static final double MASKED = 0.75;
-
-  /** So small that weights stay what they are, however often a step is timed. */
-  private static final float LEARNING_RATE = 1e-9f;
 
   private ModelCases() {}
 
@@ -53,13 +42,13 @@ final class ModelCases {
     double forward = linear + patches + attention;
     // The first block's input needs no gradient.
     double first = 2.0 * BATCH * 197 * 768 * 2304;
-    double lowRank = 2.0 * BATCH * 197 * 2 * RANK * 2 * 768 * CONFIG.depth();
+    double lowRank = 2.0 * BATCH * 197 * 2 * VitModel.RANK * 2 * 768 * CONFIG.depth();
     double lora = forward + linear - first + 2.5 * attention + 3 * lowRank;
     double full = 3 * linear + 2 * patches + 3.5 * attention;
     return List.of(
-        vit(type, "vit-inference", shape, forward, null),
-        vit(type, "vit-lora-step", shape + " r=" + RANK + " p=" + DROPOUT, lora, TrainMode.LORA),
-        vit(type, "vit-full-step", shape, full, TrainMode.FULL),
+        vit(type, "vit-inference", shape, forward),
+        vit(type, "vit-lora-step", shape + " r=" + VitModel.RANK + " p=" + VitModel.DROPOUT, lora),
+        vit(type, "vit-full-step", shape, full),
         new Case(
             "mae-step",
             shape + " masked=" + MASKED,
@@ -87,104 +76,24 @@ final class ModelCases {
     return (int) Math.round(CONFIG.patches() * MASKED);
   }
 
-  private static Case vit(
-      DType type, String name, String shape, double operations, TrainMode mode) {
-    Function<Device, Body> opener = device -> new VitBody(device, type, mode, DROPOUT);
-    return new Case(
-        name,
-        shape,
-        type,
-        new Work(operations, 0),
-        opener,
-        mode == TrainMode.LORA ? device -> new VitBody(device, type, mode, 0) : opener);
+  private static Case vit(DType type, String name, String shape, double operations) {
+    TrainMode mode = VitModel.mode(name);
+    Work work = new Work(operations, 0);
+    Function<Device, Body> opener = vit(type, mode, VitModel.DROPOUT);
+    return mode == TrainMode.LORA
+        ? new Case(name, shape, type, work, opener, vit(type, mode, 0))
+        : new Case(name, shape, type, work, opener);
   }
 
-  /** A vision transformer's forward pass, or a training step with SGD. */
-  static final class VitBody implements ModelBody {
-    private final VisionTransformer model;
-    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
-    private final Tape tape;
-    private final MemoryPlan plan;
-    private final Optimizer optimizer;
-    private long step;
-
-    /**
-     * @param type of the activations
-     * @param mode what is trained; null for inference
-     * @param dropout in front of the adapters
-     */
-    VitBody(Device device, DType type, TrainMode mode, float dropout) {
-      model =
-          new VisionTransformer(
-              CONFIG,
-              LABELS,
-              WeightSource.none(),
-              new Initializer(1),
-              name -> mode != null && mode.trains(name));
-      if (mode == TrainMode.LORA) {
-        attachLora(dropout);
-      }
-      tape = new Tape(device, mode != null, 1, type);
-      Variable images = tape.input(DType.F32, BATCH, 1, 224, 224);
-      tensors.put("images", images.tensor());
-      Variable logits = tape.keep(model.forward(tape, images, 0));
-      tensors.put("logits", logits.tensor());
-      optimizer = mode == null ? null : new Sgd(0.9f);
-      if (mode != null) {
-        Variable targets = tape.input(DType.F32, BATCH, LABELS);
-        tensors.put("targets", targets.tensor());
-        Variable loss = tape.keep(tape.bceWithLogits(logits, targets));
-        tensors.put("loss", loss.tensor());
-        tape.backward(loss);
-      }
-      plan = MemoryPlan.of(optimizer, tape);
-      plan.allocate();
-      images.tensor().upload(Tensors.host("images", 2, BATCH, 1, 224, 224).data());
-      if (mode != null) {
-        tensors.get("targets").upload(Tensors.host("targets", 1, BATCH, LABELS).data());
-      }
-    }
-
-    private void attachLora(float dropout) {
-      long k = CONFIG.width();
-      for (int i = 0; i < CONFIG.depth(); i++) {
-        model.attach(
-            "blocks." + i + ".attn.qkv",
-            Tensors.host("a" + i, 0.04f, 2 * RANK, k),
-            Tensors.host("b" + i, 0.01f, 2 * k, RANK),
-            List.of(new Lora.Group(0, k), new Lora.Group(2 * k, k)),
-            RANK,
-            2 * RANK,
-            dropout);
-      }
-    }
-
-    @Override
-    public void run() {
-      tape.run(step++, false);
-      if (optimizer != null) {
-        optimizer.step(LEARNING_RATE);
-      }
-    }
-
-    @Override
-    public VisionTransformer model() {
-      return model;
-    }
-
-    @Override
-    public Map<String, Tensor> tensors() {
-      return tensors;
-    }
-
-    @Override
-    public void close() {
-      plan.close();
-    }
+  private static Function<Device, Body> vit(DType type, TrainMode mode, float dropout) {
+    return device -> new VitBody(device, type, mode, dropout, WeightSource.none());
   }
 
   /** A masked autoencoder's training step with AdamW. */
-  private static final class MaeBody implements Body {
+  private static final class MaeBody implements ModelBody<MaskedAutoencoder> {
+    private final MaskedAutoencoder model =
+        new MaskedAutoencoder(CONFIG, DECODER, new Initializer(1));
+    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
     private final Tape tape;
     private final MemoryPlan plan;
     private final Optimizer optimizer = new AdamW(0.9f, 0.95f, 1e-8f);
@@ -192,15 +101,21 @@ final class ModelCases {
 
     MaeBody(Device device, DType type) {
       int visible = CONFIG.patches() - masked();
-      MaskedAutoencoder model = new MaskedAutoencoder(CONFIG, DECODER, new Initializer(1));
       tape = new Tape(device, true, 1, type);
       Variable images = tape.input(DType.F32, BATCH, 1, 224, 224);
       Variable seen = tape.input(DType.I32, BATCH, 1 + visible);
       Variable hidden = tape.input(DType.I32, BATCH, masked());
       Variable patches = tape.input(DType.I32, BATCH, masked());
-      tape.backward(model.loss(tape, images, seen, hidden, patches));
+      Variable loss = tape.keep(model.loss(tape, images, seen, hidden, patches));
+      tape.backward(loss);
       plan = MemoryPlan.of(optimizer, tape);
       plan.allocate();
+      tensors.put("images", images.tensor());
+      tensors.put("visible", seen.tensor());
+      tensors.put("masked", hidden.tensor());
+      tensors.put("masked_patches", patches.tensor());
+      tensors.put("loss", loss.tensor());
+      ModelBody.addGradients(tensors, model.parameters());
       images.tensor().upload(Tensors.host("images", 2, BATCH, 1, 224, 224).data());
       seen.tensor().upload(indices(1 + visible, i -> i == 0 ? 0 : 1 + patch(i - 1 + masked())));
       hidden.tensor().upload(indices(masked(), i -> 1 + patch(i)));
@@ -218,7 +133,22 @@ final class ModelCases {
     @Override
     public void run() {
       tape.run(step++, false);
-      optimizer.step(LEARNING_RATE);
+      optimizer.step(VitModel.LEARNING_RATE);
+    }
+
+    @Override
+    public MaskedAutoencoder model() {
+      return model;
+    }
+
+    @Override
+    public float learningRate() {
+      return VitModel.LEARNING_RATE;
+    }
+
+    @Override
+    public Map<String, Tensor> tensors() {
+      return tensors;
     }
 
     @Override

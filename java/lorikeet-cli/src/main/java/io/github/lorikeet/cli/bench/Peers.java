@@ -22,4 +22,18 @@ public interface Peers {
    * @throws IllegalStateException where a peer's results differ
    */
   List<Timer.Entrant> of(Case subject, Body body, Device device);
+
+  /** Ways to do a case that can be had without the case itself, by name; empty where none. */
+  default List<String> ways(Case subject) {
+    return List.of();
+  }
+
+  /**
+   * One of the {@link #ways}, checked against nothing.
+   *
+   * @param inputs a model and its inputs, which nothing has run on; closed with the way
+   */
+  default Body alone(Case subject, String way, Body inputs, Device device) {
+    throw new IllegalArgumentException(way + ": no such way to do " + subject.key());
+  }
 }

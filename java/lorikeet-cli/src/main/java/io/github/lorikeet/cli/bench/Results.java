@@ -37,7 +37,7 @@ public record Results(DeviceInfo device, String version, Instant when, List<Meas
     Map<String, Object> map = new LinkedHashMap<>();
     map.put("case", m.subject().name());
     map.put("shape", m.subject().shape());
-    map.put("dtype", m.subject().type().toString());
+    map.put("dtype", m.subject().dtype());
     map.put("peer", m.peer());
     map.put("operations", m.subject().work().operations());
     map.put("bytes", m.subject().work().bytes());

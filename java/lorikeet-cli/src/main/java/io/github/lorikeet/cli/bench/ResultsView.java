@@ -62,7 +62,7 @@ public final class ResultsView {
           List.of(
               peer ? "  " + m.peer() : m.subject().name(),
               peer ? ratio : m.subject().shape(),
-              m.subject().type().toString(),
+              m.subject().dtype(),
               time(m.seconds().median()),
               time(m.seconds().min()),
               Format.percent(m.seconds().spread(), 1),
@@ -96,7 +96,7 @@ public final class ResultsView {
     Map<String, List<Measurement>> types = new LinkedHashMap<>();
     for (Measurement m : results.all()) {
       if (m.arithmetic().median() > 0) {
-        types.computeIfAbsent(m.subject().type().toString(), t -> new ArrayList<>()).add(m);
+        types.computeIfAbsent(m.subject().dtype(), t -> new ArrayList<>()).add(m);
       }
     }
     types.forEach(

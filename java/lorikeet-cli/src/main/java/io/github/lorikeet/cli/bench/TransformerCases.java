@@ -45,7 +45,7 @@ final class TransformerCases {
   }
 
   /** Tensors, and a call over them. */
-  private record Call(Tensors all, Runnable call) implements Body {
+  private record Call(Tensors all, Runnable call, float learningRate) implements Body {
     @Override
     public void run() {
       call.run();
@@ -63,9 +63,14 @@ final class TransformerCases {
   }
 
   private static Function<Device, Body> body(Function<Context, Runnable> make) {
+    return body(0, make);
+  }
+
+  private static Function<Device, Body> body(float learningRate, Function<Context, Runnable> make) {
     return device -> {
       Tensors tensors = new Tensors(device);
-      return new Call(tensors, make.apply(new Context(tensors, device.kernels())));
+      Runnable call = make.apply(new Context(tensors, device.kernels()));
+      return new Call(tensors, call, learningRate);
     };
   }
 
@@ -160,10 +165,11 @@ final class TransformerCases {
         "patch-embed-forward",
         "224x224 batch=" + batch,
         type,
-        new Work(2.0 * batch * patches * k * WIDTH, type.bytes() * (pixels + outputs + k * WIDTH)),
+        new Work(
+            2.0 * batch * patches * k * WIDTH, 4 * pixels + type.bytes() * (outputs + k * WIDTH)),
         body(
             c -> {
-              Tensor images = c.tensors.filled("images", type, 1, batch, 3, 224, 224);
+              Tensor images = c.tensors.filled("images", DType.F32, 1, batch, 3, 224, 224);
               Tensor w = c.tensors.filled("weight", type, 0.03f, WIDTH, k);
               Weight weight = new Weight(Weight.Format.PACKED, type, WIDTH, k);
               c.kernels.weightPrepare(
@@ -189,19 +195,29 @@ final class TransformerCases {
         PARAMETERS / 100_000 / 10.0 + "M parameters",
         DType.F32,
         new Work((moments == 1 ? 6.0 : 14.0) * PARAMETERS, bytes),
-        body(
-            c -> {
-              Tensor value = c.tensors.filled("value", DType.F32, 1, PARAMETERS);
-              Tensor gradient = c.tensors.filled("gradient", DType.F32, 1, PARAMETERS);
-              Tensor first = c.tensors.zeros("first_moment", DType.F32, PARAMETERS);
-              Tensor second =
-                  moments == 1 ? null : c.tensors.zeros("second_moment", DType.F32, PARAMETERS);
-              ParameterArray array = new ParameterArray(1);
-              array.set(0, value, gradient, first, second);
-              array.set(0, 1, 0.05f);
-              return moments == 1
-                  ? () -> c.kernels.sgdStep(array, 1e-9f, 0.9f, null)
-                  : () -> c.kernels.adamwStep(array, 1e-9f, 0.9f, 0.999f, 1e-8f, 1, null);
-            }));
+        step(1e-9f, moments),
+        step(0.5f, moments));
+  }
+
+  /**
+   * @param learningRate so small that values stay what they are, however often a step is timed, or
+   *     so large that one step shows
+   */
+  private static Function<Device, Body> step(float learningRate, int moments) {
+    return body(
+        learningRate,
+        c -> {
+          Tensor value = c.tensors.filled("value", DType.F32, 1, PARAMETERS);
+          Tensor gradient = c.tensors.filled("gradient", DType.F32, 1, PARAMETERS);
+          Tensor first = c.tensors.zeros("first_moment", DType.F32, PARAMETERS);
+          Tensor second =
+              moments == 1 ? null : c.tensors.zeros("second_moment", DType.F32, PARAMETERS);
+          ParameterArray array = new ParameterArray(1);
+          array.set(0, value, gradient, first, second);
+          array.set(0, 1, 0.05f);
+          return moments == 1
+              ? () -> c.kernels.sgdStep(array, learningRate, 0.9f, null)
+              : () -> c.kernels.adamwStep(array, learningRate, 0.9f, 0.999f, 1e-8f, 1, null);
+        });
   }
 }

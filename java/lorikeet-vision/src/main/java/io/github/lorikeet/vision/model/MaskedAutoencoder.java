@@ -85,6 +85,11 @@ public final class MaskedAutoencoder {
     return config;
   }
 
+  /** The decoder's shape. */
+  public Decoder decoder() {
+    return decoder;
+  }
+
   public Collection<Parameter> parameters() {
     return layers.parameters();
   }

@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.bench.peers;
+
+import io.github.lorikeet.cli.bench.Body;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.pytorch.AdamW;
+import org.bytedeco.pytorch.AdamWOptions;
+import org.bytedeco.pytorch.CompilationUnit;
+import org.bytedeco.pytorch.Function;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.IValueVector;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Optimizer;
+import org.bytedeco.pytorch.QualifiedName;
+import org.bytedeco.pytorch.SGD;
+import org.bytedeco.pytorch.SGDOptions;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/** Optimisers' steps over one tensor of a model's size. */
+final class OptimizerPeers {
+  private static final double MOMENTUM = 0.9;
+  private static final double BETA1 = 0.9;
+  private static final double BETA2 = 0.999;
+  private static final double EPS = 1e-8;
+  private static final double DECAY = 0.05;
+
+  private OptimizerPeers() {}
+
+  static List<Variant> sgd() {
+    return List.of(
+        new Variant(
+            "its optimiser",
+            body -> new Own(body, values -> sgd(values, body.learningRate(), DECAY))),
+        new Variant("its fused kernel", body -> new Fused(body, FUSED_SGD)),
+        new Variant("in place by hand", body -> new SgdByHand(body)));
+  }
+
+  static List<Variant> adamW() {
+    return List.of(
+        new Variant(
+            "its optimiser",
+            body -> new Own(body, values -> adamW(values, body.learningRate(), BETA2, DECAY))),
+        new Variant("its fused kernel", body -> new Fused(body, FUSED_ADAMW)),
+        new Variant("in place by hand", body -> new AdamWByHand(body)));
+  }
+
+  static Optimizer sgd(TensorVector values, double learningRate, double decay) {
+    SGDOptions options = new SGDOptions(learningRate);
+    options.momentum().put(MOMENTUM);
+    options.weight_decay().put(decay);
+    return new SGD(values, options);
+  }
+
+  static Optimizer adamW(TensorVector values, double learningRate, double beta2, double decay) {
+    AdamWOptions options = new AdamWOptions(learningRate);
+    DoublePointer betas = options.betas();
+    betas.put(0, BETA1).put(1, beta2);
+    options.eps().put(EPS);
+    options.weight_decay().put(decay);
+    return new AdamW(values, options);
+  }
+
+  private abstract static class Step implements Program {
+    final Tensor value;
+    final Tensor gradient;
+    final double learningRate;
+
+    Step(Body body) {
+      value = Torch.of(body.tensors().get("value")).clone();
+      gradient = Torch.of(body.tensors().get("gradient"));
+      learningRate = body.learningRate();
+    }
+
+    abstract void step();
+
+    @Override
+    public Map<String, Tensor> run() {
+      try (NoGradGuard none = new NoGradGuard()) {
+        step();
+        return Map.of("value", value);
+      }
+    }
+  }
+
+  /** libtorch's class, which makes several passes of elementwise operations. */
+  private static final class Own extends Step {
+    private final Optimizer optimizer;
+
+    Own(Body body, java.util.function.Function<TensorVector, Optimizer> maker) {
+      super(body);
+      value.requires_grad_(true);
+      value.mutable_grad().put(gradient);
+      optimizer = maker.apply(new TensorVector(value));
+    }
+
+    @Override
+    void step() {
+      optimizer.step();
+    }
+  }
+
+  // The C++ API does not name the fused kernels; TorchScript does. Lists are made apart: a call
+  // over
+  // lists that the function itself made is taken for one without effect, and left out.
+  private static final String LIST = "def list(x: Tensor):\n  return [x]\n";
+
+  private static final String FUSED =
+      "def step(w: List[Tensor], g: List[Tensor], m: List[Tensor], v: List[Tensor],"
+          + " n: List[Tensor], lr: float):\n  torch.";
+
+  private static final String FUSED_SGD =
+      FUSED
+          + "_fused_sgd_(w, g, m, weight_decay=%s, momentum=%s, lr=lr, dampening=0.0,"
+              .formatted(DECAY, MOMENTUM)
+          + " nesterov=False, maximize=False, is_first_step=False)\n";
+
+  private static final String FUSED_ADAMW =
+      FUSED
+          + "_fused_adamw_(w, g, m, v, [], n, lr=lr, beta1=%s, beta2=%s, weight_decay=%s, eps=%s,"
+              .formatted(BETA1, BETA2, DECAY, EPS)
+          + " amsgrad=False, maximize=False)\n";
+
+  private static final class Fused extends Step {
+    private final CompilationUnit unit;
+    private final Function function;
+    private final IValueVector arguments = new IValueVector();
+
+    Fused(Body body, String source) {
+      super(body);
+      unit = torch.compile(LIST + source);
+      function = unit.find_function(new QualifiedName("step"));
+      Function list = unit.find_function(new QualifiedName("list"));
+      for (Tensor tensor :
+          List.of(
+              value, gradient, torch.zeros_like(value), torch.zeros_like(value), torch.ones(1))) {
+        arguments.push_back(list.apply(new IValueVector(new IValue(tensor))));
+      }
+      arguments.push_back(new IValue(learningRate));
+    }
+
+    @Override
+    void step() {
+      function.apply(arguments);
+    }
+  }
+
+  private static final class SgdByHand extends Step {
+    private final Tensor momentum;
+
+    SgdByHand(Body body) {
+      super(body);
+      momentum = torch.zeros_like(value);
+    }
+
+    @Override
+    void step() {
+      momentum.mul_(new Scalar(MOMENTUM)).add_(gradient).add_(value, new Scalar(DECAY));
+      value.add_(momentum, new Scalar(-learningRate));
+    }
+  }
+
+  /** Its first step, over and over, as the case takes it. */
+  private static final class AdamWByHand extends Step {
+    private final Tensor first;
+    private final Tensor second;
+    private final Tensor root;
+
+    AdamWByHand(Body body) {
+      super(body);
+      first = torch.zeros_like(value);
+      second = torch.zeros_like(value);
+      root = torch.empty_like(value);
+    }
+
+    @Override
+    void step() {
+      value.mul_(new Scalar(1 - learningRate * DECAY));
+      first.lerp_(gradient, new Scalar(1 - BETA1));
+      second.mul_(new Scalar(BETA2)).addcmul_(gradient, gradient, new Scalar(1 - BETA2));
+      torch.sqrt_out(root, second).div_(new Scalar(Math.sqrt(1 - BETA2))).add_(new Scalar(EPS));
+      value.addcdiv_(first, root, new Scalar(-learningRate / (1 - BETA1)));
+    }
+  }
+}
