@@ -32,14 +32,14 @@ inline Ulong multiply_even(Uint a, Uint b) {
 #endif
 }
 
-// The words of one random tensor. A register holds kLanes / 4 blocks, each as its four words in a
-// row: a multiplication of the even lanes makes both of a round's products, and the words come out
-// in the order of the elements.
+// The words of one random tensor. A register holds kLanes / 4 blocks of four lanes. Between rounds a
+// block's words lie in the order 0, 3, 2, 1: a multiplication of the even lanes makes both of a round's
+// products, and their upper halves come out in the lanes of the words that they are mixed with.
 class Philox {
  public:
   explicit Philox(const lk_random& random)
-      : key_(repeat(static_cast<uint32_t>(random.seed), 0,
-                    static_cast<uint32_t>(random.seed >> 32), 0)) {
+      : key_(repeat(0, static_cast<uint32_t>(random.seed >> 32), 0,
+                    static_cast<uint32_t>(random.seed))) {
     uint64_t counters[kLanes / 2];
     for (int i = 0; i < kLanes / 2; i += 2) {
       counters[i] = i / 2;
@@ -48,16 +48,33 @@ class Philox {
     __builtin_memcpy(&first_counters_, counters, sizeof(counters));
   }
 
-  // Of elements first .. first + kLanes - 1. Twice the work where first is no multiple of 4.
+  // Of elements first[i] .. first[i] + kLanes - 1, for N numbers first[i]. One register alone waits for
+  // itself in every round, four together keep the processor busy. Twice the work where some first[i] is
+  // no multiple of 4.
+  template <int N>
+  void words_each(const uint64_t (&first)[N], Uint (&words)[N]) const {
+    uint64_t block[N], odd = 0;
+    for (int i = 0; i < N; ++i) {
+      block[i] = first[i] / 4;
+      odd |= first[i] % 4;
+    }
+    blocks_each(block, words);
+    if (odd == 0) return;
+    Uint next[N];
+    for (uint64_t& each : block) each += kLanes / 4;
+    blocks_each(block, next);
+    for (int i = 0; i < N; ++i) {
+      uint32_t both[2 * kLanes];
+      __builtin_memcpy(both, &words[i], sizeof(Uint));
+      __builtin_memcpy(both + kLanes, &next[i], sizeof(Uint));
+      __builtin_memcpy(&words[i], both + first[i] % 4, sizeof(Uint));
+    }
+  }
   Uint words(uint64_t first) const {
-    if (first % 4 == 0) return blocks(first / 4);
-    uint32_t both[2 * kLanes];
-    const Uint low = blocks(first / 4), high = blocks(first / 4 + kLanes / 4);
-    __builtin_memcpy(both, &low, sizeof(low));
-    __builtin_memcpy(both + kLanes, &high, sizeof(high));
-    Uint words;
-    __builtin_memcpy(&words, both + first % 4, sizeof(words));
-    return words;
+    const uint64_t one[1] = {first};
+    Uint words[1];
+    words_each(one, words);
+    return words[0];
   }
 
  private:
@@ -74,30 +91,52 @@ class Philox {
     return v;
   }
 
-  // Each block's words from last to first.
-  static Uint reverse_blocks(Uint v) {
+  // Each block's words A, B, C, D in this order.
+  template <int A, int B, int C, int D>
+  static Uint reorder(Uint v) {
 #if LK_VECTOR_BYTES == 64
-    return __builtin_shufflevector(v, v, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+    return __builtin_shufflevector(v, v, A, B, C, D, 4 + A, 4 + B, 4 + C, 4 + D, 8 + A, 8 + B, 8 + C,
+                                   8 + D, 12 + A, 12 + B, 12 + C, 12 + D);
 #elif LK_VECTOR_BYTES == 32
-    return __builtin_shufflevector(v, v, 3, 2, 1, 0, 7, 6, 5, 4);
+    return __builtin_shufflevector(v, v, A, B, C, D, 4 + A, 4 + B, 4 + C, 4 + D);
 #else
-    return __builtin_shufflevector(v, v, 3, 2, 1, 0);
+    return __builtin_shufflevector(v, v, A, B, C, D);
 #endif
   }
 
-  Uint blocks(uint64_t first) const {
+  // products, in odd lanes mixed with state and key.
+  static Uint mix(Uint products, Uint state, Uint key) {
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+    constexpr int kXorOfThree = 0x96;
+    return reinterpret_cast<Uint>(_mm512_mask_ternarylogic_epi32(
+        reinterpret_cast<__m512i>(products), 0xAAAA, reinterpret_cast<__m512i>(state),
+        reinterpret_cast<__m512i>(key), kXorOfThree));
+#else
+    return products ^ ((state ^ key) & repeat(0, ~0u, 0, ~0u));
+#endif
+  }
+
+  template <int N>
+  void blocks_each(const uint64_t (&first)[N], Uint (&state)[N]) const {
     const Ulong block_lanes = reinterpret_cast<Ulong>(repeat(~0u, ~0u, 0, 0));
-    const Ulong counters = first_counters_ + ((first - Ulong{}) & block_lanes);
-    Uint state = reinterpret_cast<Uint>(counters), key = key_;
     const Uint multipliers = repeat(0xD2511F53u, 0, 0xCD9E8D57u, 0);
-    const Uint key_step = repeat(0x9E3779B9u, 0, 0xBB67AE85u, 0);
+    const Uint key_step = repeat(0, 0xBB67AE85u, 0, 0x9E3779B9u);
+    Uint key = key_;
+    for (int i = 0; i < N; ++i) {
+      const Ulong counters = first_counters_ + ((first[i] - Ulong{}) & block_lanes);
+      state[i] = reorder<0, 3, 2, 1>(reinterpret_cast<Uint>(counters));
+    }
+#pragma GCC unroll 10
     for (int round = 0; round < 10; ++round) {
-      const Uint products = reinterpret_cast<Uint>(multiply_even(state, multipliers));
-      const Uint odd_words = reinterpret_cast<Uint>(reinterpret_cast<Ulong>(state) >> 32);
-      state = reverse_blocks(products) ^ odd_words ^ key;
+#pragma GCC unroll 8
+      for (int i = 0; i < N; ++i) {
+        const Uint products = reinterpret_cast<Uint>(multiply_even(state[i], multipliers));
+        // Words 3, 2, 1, 0.
+        const Uint mixed = mix(products, state[i], key);
+        state[i] = round < 9 ? reorder<3, 0, 1, 2>(mixed) : reorder<3, 2, 1, 0>(mixed);
+      }
       key += key_step;
     }
-    return state;
   }
 
   Uint key_;

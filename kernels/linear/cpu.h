@@ -40,25 +40,39 @@ class Scratch {
 };
 
 // Tasks over a grid of `units` that are packed, at most `most` of them a task, by `columns` that
-// each packed unit meets. Columns are cut too where the units alone would occupy the threads
-// badly. Which task computes an element changes nothing about the result.
+// each packed unit meets. Several threads take smaller blocks towards the end, half of each one's share
+// of what is left (guided self-scheduling), so that all end about together; columns are cut too where
+// the units alone would occupy the threads badly. Which task computes an element changes nothing about
+// the result.
 struct Cut {
-  int64_t units, columns;
-  int64_t blocks, chunks;
+  int64_t units, most, columns;
+  int threads;
+  int64_t blocks = 0, chunks = 1;
 
-  Cut(int64_t units, int64_t most, int64_t columns, int threads) : units(units), columns(columns) {
-    const int64_t least = divide_up(units, larger(most, 1));
-    blocks = smaller(units, round_up(least, threads));
-    chunks = blocks % threads == 0 && blocks < units
-                 ? 1
-                 : larger(1, smaller(divide_up(4 * threads, blocks), columns));
+  Cut(int64_t units, int64_t most, int64_t columns, int threads)
+      : units(units), most(larger(1, smaller(most, units))), columns(columns), threads(threads) {
+    for (int64_t first = 0; first < units; first += block_size(first)) ++blocks;
+    if (threads > 1) chunks = larger(1, smaller(divide_up(4 * threads, larger(1, blocks)), columns));
   }
   int64_t tasks() const { return blocks * chunks; }
-  int64_t largest_block() const { return divide_up(units, blocks); }
+  int64_t largest_block() const { return most; }
   // Neighbouring tasks take different units by the same columns.
-  Range block(int64_t task) const { return part(units, task % blocks, blocks); }
+  Range block(int64_t task) const {
+    int64_t first = 0;
+    for (int64_t before = task % blocks; before > 0; --before) first += block_size(first);
+    return {first, first + block_size(first)};
+  }
   Range chunk(int64_t task) const { return part(columns, task / blocks, chunks); }
   bool first_chunk(int64_t task) const { return task < blocks; }
+
+ private:
+  int64_t block_size(int64_t first) const {
+    const int64_t left = units - first;
+    // One thread gains nothing from small blocks but even ones.
+    const int64_t share =
+        threads == 1 ? divide_up(left, divide_up(left, most)) : divide_up(left, 2 * threads);
+    return smaller(most, share);
+  }
 };
 
 // ---- Rows by panels: tiles of kTileRows rows by kPanel columns ----

@@ -23,52 +23,77 @@ class Dropout {
 
   bool active() const { return active_; }
 
-  // The mask of kLanes elements of a row, from a column on.
-  Int mask(int64_t row, int64_t column) const {
-    return philox_.words(static_cast<uint64_t>(row) * k_ + static_cast<uint64_t>(column)) >=
-           threshold_;
+  // Where kLanes elements of a row begin.
+  struct Place {
+    int64_t row, column;
+  };
+  // Their masks. Four together take half the time of one by one.
+  template <int N>
+  void masks(const Place (&places)[N], Int (&kept)[N]) const {
+    uint64_t first[N];
+    for (int i = 0; i < N; ++i) {
+      first[i] = static_cast<uint64_t>(places[i].row) * k_ + static_cast<uint64_t>(places[i].column);
+    }
+    Uint words[N];
+    philox_.words_each(first, words);
+    for (int i = 0; i < N; ++i) kept[i] = words[i] >= threshold_;
   }
 
   // Sets dropped elements of rows that pack_rows packed to 0; `row` is the first one's number.
   template <class T>
   void drop_from_rows(int64_t row, int64_t rows, float* packed) const {
+    constexpr int kRows = 4 / kDepth<T>;
     for (int64_t s = 0; s < steps_of<T>(static_cast<int64_t>(k_)); s += kLanes) {
-      for (int64_t r = 0; r < rows; ++r) {
-        float* units = packed + (s / kPanel * rows + r) * kPanel + s % kPanel;
-        store(units, keep<T>(load(units), row + r, s * kDepth<T>));
+      for (int64_t r = 0; r < rows; r += kRows) {
+        Place places[4];
+        Int kept[4];
+        for (int i = 0; i < 4; ++i) {
+          places[i] = {row + r + i / kDepth<T>, s * kDepth<T> + i % kDepth<T> * kLanes};
+        }
+        masks(places, kept);
+        for (int64_t i = 0; i < kRows && r + i < rows; ++i) {
+          float* units = packed + (s / kPanel * rows + r + i) * kPanel + s % kPanel;
+          store(units, keep(load(units), mask_of_units<T>(kept + i * kDepth<T>)));
+        }
       }
     }
   }
 
   // The same in what pack_columns packed.
   template <class T>
-  void drop_from_columns(int64_t row, int64_t rows, int64_t column, int64_t columns,
-                         float* packed) const {
-    for (int64_t r = 0; r < rows; r += kDepth<T>, packed += kPanel) {
-      for (int64_t j = 0; j < columns; j += kLanes) {
-        Int kept = mask(row + r, column + j);
-        if constexpr (kDepth<T> == 2) {
-          kept = (kept & 0xFFFF) | (mask(row + r + 1, column + j) & ~0xFFFF);
-        }
-        store(packed + j, reinterpret_cast<Vec>(reinterpret_cast<Int>(load(packed + j)) & kept));
+  void drop_from_columns(int64_t row, int64_t rows, int64_t column, float* packed) const {
+    for (int64_t r = 0; r < rows; r += 2) {
+      // Rows r and r + 1: two steps, or the two halves of one.
+      const Place places[4] = {{row + r, column},
+                               {row + r, column + kLanes},
+                               {row + r + 1, column},
+                               {row + r + 1, column + kLanes}};
+      Int kept[4];
+      masks(places, kept);
+      if constexpr (kDepth<T> == 2) {
+        kept[0] = (kept[0] & 0xFFFF) | (kept[2] & ~0xFFFF);
+        kept[1] = (kept[1] & 0xFFFF) | (kept[3] & ~0xFFFF);
       }
+      const int vectors = kDepth<T> == 2 || r + 1 == rows ? 2 : 4;
+      for (int i = 0; i < vectors; ++i, packed += kLanes) store(packed, keep(load(packed), kept[i]));
     }
   }
 
  private:
-  // What is left of kLanes units from a column on.
+  static Vec keep(Vec units, Int kept) {
+    return reinterpret_cast<Vec>(reinterpret_cast<Int>(units) & kept);
+  }
+  // Of a row's kLanes units, from the masks of their kDepth<T> kLanes elements.
   template <class T>
-  Vec keep(Vec units, int64_t row, int64_t column) const {
-#if defined(__AVX512BF16__)
+  static Int mask_of_units(const Int* kept) {
     if constexpr (kDepth<T> == 2) {
-      const HalfWords halves[2] = {narrow(reinterpret_cast<Uint>(mask(row, column))),
-                                   narrow(reinterpret_cast<Uint>(mask(row, column + kLanes)))};
+      const HalfWords halves[2] = {narrow(reinterpret_cast<Uint>(kept[0])),
+                                   narrow(reinterpret_cast<Uint>(kept[1]))};
       Int both;
       __builtin_memcpy(&both, halves, sizeof(both));
-      return reinterpret_cast<Vec>(reinterpret_cast<Int>(units) & both);
+      return both;
     }
-#endif
-    return select(mask(row, column), units, Vec{});
+    return kept[0];
   }
 
   Philox philox_;

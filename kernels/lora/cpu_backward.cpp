@@ -128,11 +128,17 @@ void pack_tile(const lora::Backward& call, const BackwardPlan<T>& plan, int64_t 
 // tile += mask ∘ low.
 void add_kept(const Dropout& dropout, const float* low, int64_t row, int64_t rows, int64_t column,
               int64_t columns, float* tile) {
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; j += kLanes) {
-      const int64_t at = i * kPanel + j;
-      store(tile + at, load(tile + at) + select(dropout.mask(row + i, column + j), load(low + at),
-                                                Vec{}));
+  for (int64_t i = 0; i < rows; i += 2) {
+    const Dropout::Place places[4] = {{row + i, column},
+                                      {row + i, column + kLanes},
+                                      {row + i + 1, column},
+                                      {row + i + 1, column + kLanes}};
+    Int kept[4];
+    dropout.masks(places, kept);
+    for (int64_t half = 0; half < 4 && i + half / 2 < rows; ++half) {
+      if (half % 2 * kLanes >= columns) continue;
+      const int64_t at = (i + half / 2) * kPanel + half % 2 * kLanes;
+      store(tile + at, load(tile + at) + select(kept[half], load(low + at), Vec{}));
     }
   }
 }
@@ -248,7 +254,7 @@ void gradient_of_a(const lora::Backward& call, const BackwardPlan<T>& plan,
     const int64_t rows = smaller(kStepRows, base.dy.rows - row);
     pack_columns<T>(base.x.row_of<T>(row) + column, base.x.stride, rows, columns, scratch);
     if (dropout.active()) {
-      dropout.drop_from_columns<T>(row, rows, column, columns, scratch);
+      dropout.drop_from_columns<T>(row, rows, column, scratch);
     }
     add_products<T>(call.d_a, {0, plan.width}, column, plan.turned_dh + turned_at(plan, row),
                     plan.width * kPanel, scratch, steps_of<T>(rows),
