@@ -85,6 +85,16 @@ class BenchCommandTest {
   }
 
   @Test
+  void patchesAndRowsRunInSixteenBits() {
+    Result result =
+        bench("--case", "patch-embed,layer-norm-backward", "--dtype", "bf16", "--seconds", "0.05");
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    assertThat(result.out())
+        .containsPattern("patch-embed-forward +224x224 batch=8 +bf16")
+        .containsPattern("layer-norm-backward +M=12608 +bf16");
+  }
+
+  @Test
   void namesWhatBecameSlower() throws Exception {
     Path json = folder.resolve("before.json");
     assertThat(benchOne("--json", json.toString()).exitCode()).isZero();

@@ -5,10 +5,7 @@ package io.github.lorikeet.cli.bench;
 
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
-import io.github.lorikeet.core.Tensor;
 import io.github.lorikeet.core.autograd.AdamW;
-import io.github.lorikeet.core.autograd.MemoryPlan;
-import io.github.lorikeet.core.autograd.Optimizer;
 import io.github.lorikeet.core.autograd.Tape;
 import io.github.lorikeet.core.autograd.Variable;
 import io.github.lorikeet.vision.model.Initializer;
@@ -16,9 +13,7 @@ import io.github.lorikeet.vision.model.MaskedAutoencoder;
 import io.github.lorikeet.vision.model.VitConfig;
 import io.github.lorikeet.vision.model.WeightSource;
 import io.github.lorikeet.vision.train.TrainMode;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Function;
 import java.util.function.IntUnaryOperator;
 
@@ -90,32 +85,23 @@ final class ModelCases {
   }
 
   /** A masked autoencoder's training step with AdamW. */
-  private static final class MaeBody implements ModelBody<MaskedAutoencoder> {
-    private final MaskedAutoencoder model =
-        new MaskedAutoencoder(CONFIG, DECODER, new Initializer(1));
-    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
-    private final Tape tape;
-    private final MemoryPlan plan;
-    private final Optimizer optimizer = new AdamW(0.9f, 0.95f, 1e-8f);
-    private long step;
-
+  private static final class MaeBody extends StepBody<MaskedAutoencoder> {
     MaeBody(Device device, DType type) {
+      super(new MaskedAutoencoder(CONFIG, DECODER, new Initializer(1)));
       int visible = CONFIG.patches() - masked();
-      tape = new Tape(device, true, 1, type);
+      Tape tape = new Tape(device, true, 1, type);
       Variable images = tape.input(DType.F32, BATCH, 1, 224, 224);
       Variable seen = tape.input(DType.I32, BATCH, 1 + visible);
       Variable hidden = tape.input(DType.I32, BATCH, masked());
       Variable patches = tape.input(DType.I32, BATCH, masked());
-      Variable loss = tape.keep(model.loss(tape, images, seen, hidden, patches));
+      Variable loss = tape.keep(model().loss(tape, images, seen, hidden, patches));
       tape.backward(loss);
-      plan = MemoryPlan.of(optimizer, tape);
-      plan.allocate();
-      tensors.put("images", images.tensor());
-      tensors.put("visible", seen.tensor());
-      tensors.put("masked", hidden.tensor());
-      tensors.put("masked_patches", patches.tensor());
-      tensors.put("loss", loss.tensor());
-      ModelBody.addGradients(tensors, model.parameters());
+      tensors().put("images", images.tensor());
+      tensors().put("visible", seen.tensor());
+      tensors().put("masked", hidden.tensor());
+      tensors().put("masked_patches", patches.tensor());
+      tensors().put("loss", loss.tensor());
+      allocate(tape, new AdamW(0.9f, 0.95f, 1e-8f), model().parameters());
       images.tensor().upload(Tensors.host("images", 2, BATCH, 1, 224, 224).data());
       seen.tensor().upload(indices(1 + visible, i -> i == 0 ? 0 : 1 + patch(i - 1 + masked())));
       hidden.tensor().upload(indices(masked(), i -> 1 + patch(i)));
@@ -128,32 +114,6 @@ final class ModelCases {
         all[i] = index.applyAsInt(i % count);
       }
       return all;
-    }
-
-    @Override
-    public void run() {
-      tape.run(step++, false);
-      optimizer.step(VitModel.LEARNING_RATE);
-    }
-
-    @Override
-    public MaskedAutoencoder model() {
-      return model;
-    }
-
-    @Override
-    public float learningRate() {
-      return VitModel.LEARNING_RATE;
-    }
-
-    @Override
-    public Map<String, Tensor> tensors() {
-      return tensors;
-    }
-
-    @Override
-    public void close() {
-      plan.close();
     }
   }
 
