@@ -9,7 +9,6 @@
 namespace lk {
 namespace {
 
-// Asking takes microseconds: once is enough.
 int64_t find_second_level() {
   constexpr int64_t kUsual = int64_t{1} << 20, kLeast = int64_t{1} << 18;
 #if defined(_SC_LEVEL2_CACHE_SIZE)
@@ -33,6 +32,7 @@ int64_t find_last_level() {
 
 }  // namespace
 
+// Asking takes microseconds: once is enough.
 int64_t second_level_cache() {
   static const int64_t bytes = find_second_level();
   return bytes;

@@ -23,24 +23,12 @@ constexpr float kGeluFar = 13.2f;
 template <class T, int N>
 inline void half_square_decay(const Vec (&a)[N], Vec (&decay)[N]) {
   constexpr float kHalfLog2E = 0.72134752f;
-  Vec r[N], shifted[N];
-  LK_EACH r[i] = a[i] * a[i];
-  // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low mantissa bits.
-  LK_EACH shifted[i] = 12582912.0f - r[i] * kHalfLog2E;
-  LK_EACH r[i] = (12582912.0f - shifted[i]) - r[i] * kHalfLog2E;
-  if constexpr (sizeof(T) == 4) {
-    LK_EACH decay[i] = r[i] * 0.001326472731307149f + 0.009671512991189957f;
-    LK_EACH decay[i] = decay[i] * r[i] + 0.05550733581185341f;
-    LK_EACH decay[i] = decay[i] * r[i] + 0.24022242426872253f;
-    LK_EACH decay[i] = decay[i] * r[i] + 0.6931470036506653f;
-  } else {
-    LK_EACH decay[i] = r[i] * 0.05500893f + 0.24221096f;
-    LK_EACH decay[i] = decay[i] * r[i] + 0.69328293f;
-  }
-  LK_EACH decay[i] = decay[i] * r[i] + 1.0f;
-  // The integer into the power's exponent; the constant's own bits leave at the top.
-  LK_EACH decay[i] = reinterpret_cast<Vec>(reinterpret_cast<Int>(decay[i]) +
-                                           (reinterpret_cast<Int>(shifted[i]) << 23));
+  Vec shifted[N];
+  // In parts at once: the product with the constant is then not rounded.
+  LK_EACH decay[i] = a[i] * a[i];
+  LK_EACH shifted[i] = 12582912.0f - decay[i] * kHalfLog2E;
+  LK_EACH decay[i] = (12582912.0f - shifted[i]) - decay[i] * kHalfLog2E;
+  exp2_of_parts<sizeof(T) == 4 ? 5 : 3>(shifted, decay);
 }
 
 // R(a) for 0 <= a <= kGeluFar: minimax in the relative error, 5e-9 for f32, else 2.3e-5.

@@ -55,14 +55,16 @@ void over_pieces(int64_t first, int64_t count, int64_t columns, const Run& run) 
   }
 }
 
-// The same for all of rows x columns elements, cut into chunks over the threads.
+// The same for all of rows x columns elements, cut into chunks over the threads; past_caches: run may
+// store so.
 template <class Run>
-void over_rows(ThreadPool& pool, int64_t rows, int64_t columns, const Run& run) {
+void over_rows(ThreadPool& pool, int64_t rows, int64_t columns, const Run& run,
+               bool past_caches = false) {
   const int64_t elements = rows * columns;
   pool.run(divide_up(elements, kChunk), [&](int64_t chunk, int) {
     const int64_t first = chunk * kChunk;
     over_pieces(first, smaller(elements - first, kChunk), columns, run);
-    stores_done();
+    if (past_caches) stores_done();
   });
 }
 

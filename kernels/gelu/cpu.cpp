@@ -8,6 +8,7 @@
 
 namespace lk::LK_ISA {
 
+// Vectors that go through each step together.
 constexpr int kGroup = 4;
 
 lk_status gelu_forward(const Context& context, const gelu::Forward& call) {
@@ -23,7 +24,7 @@ lk_status gelu_forward(const Context& context, const gelu::Forward& call) {
         gelu_each<T>(v);
         group.store(y + j, v);
       });
-    });
+    }, past_caches);
   });
   return LK_OK;
 }
@@ -44,7 +45,7 @@ lk_status gelu_backward(const Context& context, const gelu::Backward& call) {
         for (int i = 0; i < group.kCount; ++i) v[i] *= gradient[i];
         group.store(d_x + j, v);
       });
-    });
+    }, past_caches);
   });
   return LK_OK;
 }

@@ -41,37 +41,32 @@ void forward_row(const Forward& call, int64_t i, bool past_caches) {
   }
 }
 
-// What backward makes of a row.
-struct Wanted {
-  bool d_x, parameters;
-  bool past_caches;  // how d_x is stored
-};
-
 // d_x of row i, and what it adds to a block's sums d_gamma and d_beta, which have room for whole vectors.
 template <class T>
-void backward_row(const Backward& call, int64_t i, Wanted wanted, float* d_gamma, float* d_beta) {
+void backward_row(const Backward& call, int64_t i, bool past_caches, float* d_gamma, float* d_beta) {
   const T* x = call.x.row_of<T>(i);
   const T* dy = call.dy.row_of<T>(i);
-  T* d_x = wanted.d_x ? call.d_x.row_of<T>(i) : nullptr;
+  T* d_x = call.d_x ? call.d_x.row_of<T>(i) : nullptr;
   const float* gamma = call.gamma.data;
   const int64_t k = call.x.columns;
   const float mean = call.statistics.row(i)[0], rstd = call.statistics.row(i)[1];
   const auto normalised = [&](int64_t j, auto part) { return (part.load(x + j) - mean) * rstd; };
   float means[2] = {};  // of g, and of g n
-  if (wanted.d_x) {
+  if (d_x != nullptr) {
     sums_over(k, means, [&](int64_t j, auto part, Vec (&terms)[2]) {
       terms[0] = part.load(dy + j) * part.load(gamma + j);
       terms[1] = terms[0] * normalised(j, part);
     });
     for (float& each : means) each /= k;
   }
-  over_output_vectors(d_x, k, wanted.past_caches, [&](int64_t j, auto part) {
+  const bool parameters = call.wants_parameters();
+  over_output_vectors(d_x, k, past_caches, [&](int64_t j, auto part) {
     const Vec gradient = part.load(dy + j), n = normalised(j, part);
-    if (wanted.parameters) {
+    if (parameters) {
       store(d_gamma + j, load(d_gamma + j) + gradient * n);
       store(d_beta + j, load(d_beta + j) + gradient);
     }
-    if (!wanted.d_x) return;
+    if (d_x == nullptr) return;
     Vec result = rstd * (gradient * part.load(gamma + j) - means[0] - n * means[1]);
     if (call.add_to_d_x) result += part.load(d_x + j);
     part.store(d_x + j, result);
@@ -99,17 +94,17 @@ struct Blocks {
 
 template <class T>
 void backward_block(const Backward& call, const Blocks& blocks, void* workspace, int64_t b,
-                    Wanted wanted) {
+                    bool past_caches) {
   float* d_gamma = blocks.d_gamma(workspace, b);
   float* d_beta = blocks.d_beta(workspace, b);
-  if (wanted.parameters) {
+  if (call.wants_parameters()) {
     __builtin_memset(d_gamma, 0, static_cast<size_t>(blocks.sum_stride) * 2 * 4);
   }
   const int64_t first = b * blocks.rows;
   for (int64_t i = first; i < smaller(first + blocks.rows, call.x.rows); ++i) {
-    backward_row<T>(call, i, wanted, d_gamma, d_beta);
+    backward_row<T>(call, i, past_caches, d_gamma, d_beta);
   }
-  stores_done();
+  if (past_caches) stores_done();
 }
 
 // Sums columns [first, first + n) over the blocks, in the order of the blocks.
@@ -142,7 +137,7 @@ lk_status layer_norm_forward(const Context& context, const Forward& call) {
       for (int64_t i = task * rows; i < smaller((task + 1) * rows, call.x.rows); ++i) {
         forward_row<decltype(element)>(call, i, past_caches);
       }
-      stores_done();
+      if (past_caches) stores_done();
     });
   });
   return LK_OK;
@@ -155,15 +150,14 @@ size_t layer_norm_backward_workspace(const Context&, const Backward& call) {
 
 lk_status layer_norm_backward(const Context& context, const Backward& call) {
   const Blocks blocks(call);
-  const Wanted wanted = {
-      static_cast<bool>(call.d_x), call.d_gamma || call.d_beta,
-      call.d_x && !call.add_to_d_x && passes_caches(call.d_x, {call.x.data, call.dy.data})};
+  const bool past_caches =
+      call.d_x && !call.add_to_d_x && passes_caches(call.d_x, {call.x.data, call.dy.data});
   with_elements(call.dtype(), [&](auto element) {
     context.pool->run(blocks.count, [&](int64_t b, int) {
-      backward_block<decltype(element)>(call, blocks, context.workspace, b, wanted);
+      backward_block<decltype(element)>(call, blocks, context.workspace, b, past_caches);
     });
   });
-  if (!wanted.parameters) return LK_OK;
+  if (!call.wants_parameters()) return LK_OK;
   const int64_t k = call.x.columns;
   context.pool->run(divide_up(k, kColumnsPerTask), [&](int64_t task, int) {
     const int64_t first = task * kColumnsPerTask;

@@ -27,6 +27,7 @@ struct Backward {
   Vector d_gamma, d_beta;  // optional [k]
 
   int32_t dtype() const { return dy.dtype; }
+  bool wants_parameters() const { return d_gamma || d_beta; }
 };
 
 lk_status describe_forward(const lk_tensor* x, const lk_tensor* gamma, const lk_tensor* beta,

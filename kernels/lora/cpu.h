@@ -28,15 +28,19 @@ class Dropout {
     int64_t row, column;
   };
   // Their masks. Four together take half the time of one by one.
-  template <int N>
-  void masks(const Place (&places)[N], Int (&kept)[N]) const {
-    uint64_t first[N];
-    for (int i = 0; i < N; ++i) {
+  void masks(const Place (&places)[4], Int (&kept)[4]) const {
+    uint64_t first[4];
+    for (int i = 0; i < 4; ++i) {
       first[i] = static_cast<uint64_t>(places[i].row) * k_ + static_cast<uint64_t>(places[i].column);
     }
-    Uint words[N];
+    Uint words[4];
     philox_.words_each(first, words);
-    for (int i = 0; i < N; ++i) kept[i] = words[i] >= threshold_;
+    for (int i = 0; i < 4; ++i) kept[i] = words[i] >= threshold_;
+  }
+  // Those of kPanel elements of a row, then of the next row's.
+  void masks_of_two_rows(int64_t row, int64_t column, Int (&kept)[4]) const {
+    masks({{row, column}, {row, column + kLanes}, {row + 1, column}, {row + 1, column + kLanes}},
+          kept);
   }
 
   // Sets dropped elements of rows that pack_rows packed to 0; `row` is the first one's number.
@@ -64,12 +68,8 @@ class Dropout {
   void drop_from_columns(int64_t row, int64_t rows, int64_t column, float* packed) const {
     for (int64_t r = 0; r < rows; r += 2) {
       // Rows r and r + 1: two steps, or the two halves of one.
-      const Place places[4] = {{row + r, column},
-                               {row + r, column + kLanes},
-                               {row + r + 1, column},
-                               {row + r + 1, column + kLanes}};
       Int kept[4];
-      masks(places, kept);
+      masks_of_two_rows(row + r, column, kept);
       if constexpr (kDepth<T> == 2) {
         kept[0] = (kept[0] & 0xFFFF) | (kept[2] & ~0xFFFF);
         kept[1] = (kept[1] & 0xFFFF) | (kept[3] & ~0xFFFF);

@@ -129,12 +129,8 @@ void pack_tile(const lora::Backward& call, const BackwardPlan<T>& plan, int64_t 
 void add_kept(const Dropout& dropout, const float* low, int64_t row, int64_t rows, int64_t column,
               int64_t columns, float* tile) {
   for (int64_t i = 0; i < rows; i += 2) {
-    const Dropout::Place places[4] = {{row + i, column},
-                                      {row + i, column + kLanes},
-                                      {row + i + 1, column},
-                                      {row + i + 1, column + kLanes}};
     Int kept[4];
-    dropout.masks(places, kept);
+    dropout.masks_of_two_rows(row + i, column, kept);
     for (int64_t half = 0; half < 4 && i + half / 2 < rows; ++half) {
       if (half % 2 * kLanes >= columns) continue;
       const int64_t at = (i + half / 2) * kPanel + half % 2 * kLanes;
