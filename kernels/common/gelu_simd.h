@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // GELU, x Φ(x), and its slope, Φ(x) + x φ(x), with Φ the standard normal distribution function and φ
-// its density. With a = |x|, Φ(-a) = exp(-a²/2) R(a), where R(a) = erfcx(a/√2)/2 falls smoothly from
-// 1/2 towards 1/(a√(2π)) and is a quotient of polynomials with positive coefficients to any accuracy:
-// one formula serves all x, and the left tail keeps its relative accuracy.
+// its density. With a = |x|, GELU is max(0, x) - a Φ(-a), and the slope at -a is S(a) = Φ(-a) - a φ(a), at
+// a 1 less that. Φ(-a) and S(a) fall smoothly to 0, and so are polynomials in each of 16 segments. The 16
+// coefficients of one power fill a register, from which one instruction gives every lane its segment's.
 //
 // T is the type that results are rounded to afterwards, which says how near they must be.
 #pragma once
@@ -13,82 +13,95 @@
 
 namespace lk::LK_ISA {
 
-// Beyond this a both are 0 or x in every dtype, and exp(-a²/2) would be subnormal.
-constexpr float kGeluFar = 13.2f;
+// Segment s is the 1/2 around s/2. Beyond the last, both functions are within 3e-13 of 0 and count as what they
+// are at its end.
+constexpr float kGeluEnd = 7.74f;
+
+// A segment's polynomial is one of a itself, or of a less the segment's middle, which costs two
+// subtractions and keeps f32's accuracy.
+template <int Degree, bool FromMiddle>
+struct alignas(64) GeluSegments {
+  float coefficients[Degree + 1][16];  // of each power, in each segment
+};
+
+// f's interpolation at the Chebyshev points of each segment, by Newton's divided differences.
+template <int Degree, bool FromMiddle, class F>
+constexpr GeluSegments<Degree, FromMiddle> gelu_segments(F f) {
+  GeluSegments<Degree, FromMiddle> segments = {};
+  for (int s = 0; s < 16; ++s) {
+    const double middle = 0.5 * s;
+    double points[Degree + 1] = {}, differences[Degree + 1] = {}, polynomial[Degree + 1] = {};
+    for (int i = 0; i <= Degree; ++i) {
+      const double point = 0.25 * __builtin_cos((2 * i + 1) * 1.5707963267948966 / (Degree + 1));
+      points[i] = FromMiddle ? point : middle + point;
+      differences[i] = f(middle + point);
+    }
+    for (int order = 1; order <= Degree; ++order) {
+      for (int i = Degree; i >= order; --i) {
+        differences[i] = (differences[i] - differences[i - 1]) / (points[i] - points[i - order]);
+      }
+    }
+    // Horner's scheme over the points: each step multiplies by a - points[order] and adds a difference.
+    for (int order = Degree; order >= 0; --order) {
+      for (int i = Degree; i > 0; --i) {
+        polynomial[i] = polynomial[i - 1] - points[order] * polynomial[i];
+      }
+      polynomial[0] = differences[order] - points[order] * polynomial[0];
+    }
+    for (int i = 0; i <= Degree; ++i) segments.coefficients[i][s] = static_cast<float>(polynomial[i]);
+  }
+  return segments;
+}
+
+constexpr double normal_tail(double a) { return 0.5 * __builtin_erfc(a * 0.7071067811865476); }
+constexpr double left_slope(double a) {
+  return normal_tail(a) - a * 0.3989422804014327 * __builtin_exp(-0.5 * a * a);
+}
+
+// Errors of the polynomials: 1e-9 and 9e-9 for f32, else 1e-5 and 6e-5. Those of Φ(-a) fall with it, though
+// less steeply: relative to it they are below 2e-7 up to a = 3.75 for f32, below 1e-3 up to 2.75 else.
+template <class T>
+constexpr bool kGeluExact = sizeof(T) == 4;
+template <class T>
+constexpr auto kNormalTail = gelu_segments<kGeluExact<T> ? 6 : 3, kGeluExact<T>>(normal_tail);
+template <class T>
+constexpr auto kLeftSlope = gelu_segments<kGeluExact<T> ? 6 : 3, kGeluExact<T>>(left_slope);
 
 #define LK_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
 
-// exp(-a²/2) for 0 <= a <= kGeluFar, as a power of 2: relative error 1e-7 for f32, where rounding the
-// exponent adds up to a² 6e-8, else 1.1e-4.
-template <class T, int N>
-inline void half_square_decay(const Vec (&a)[N], Vec (&decay)[N]) {
-  constexpr float kHalfLog2E = 0.72134752f;
-  Vec shifted[N];
-  // In parts at once: the product with the constant is then not rounded.
-  LK_EACH decay[i] = a[i] * a[i];
-  LK_EACH shifted[i] = 12582912.0f - decay[i] * kHalfLog2E;
-  LK_EACH decay[i] = (12582912.0f - shifted[i]) - decay[i] * kHalfLog2E;
-  exp2_of_parts<sizeof(T) == 4 ? 5 : 3>(shifted, decay);
-}
-
-// R(a) for 0 <= a <= kGeluFar: minimax in the relative error, 5e-9 for f32, else 2.3e-5.
-template <class T, int N>
-inline void normal_tail_ratio(const Vec (&a)[N], Vec (&ratio)[N]) {
-  Vec above[N], below[N];
-  if constexpr (sizeof(T) == 4) {
-    LK_EACH above[i] = a[i] * 0.004011664669596527f + 0.039926334027685216f;
-    LK_EACH below[i] = a[i] * 0.01005560660577069f + 0.10008794734496636f;
-    LK_EACH above[i] = above[i] * a[i] + 0.18113443815068744f;
-    LK_EACH below[i] = below[i] * a[i] + 0.463925563569175f;
-    LK_EACH above[i] = above[i] * a[i] + 0.43545236100371576f;
-    LK_EACH below[i] = below[i] * a[i] + 1.1937662804785196f;
-    LK_EACH below[i] = below[i] * a[i] + 1.668789635874756f;
-  } else {
-    LK_EACH above[i] = a[i] * 0.06196732466846065f + 0.2769474893911538f;
-    LK_EACH below[i] = a[i] * 0.15513933149827003f + 0.6995077262661688f;
-    LK_EACH below[i] = below[i] * a[i] + 1.352491064241298f;
+// a = |x|, at most kGeluEnd; value = the segments' function of it.
+template <int Degree, bool FromMiddle, int N>
+inline void on_segments(const GeluSegments<Degree, FromMiddle>& segments, const Vec (&x)[N],
+                        Vec (&a)[N], Vec (&value)[N]) {
+  Vec r[N], shifted[N];
+  LK_EACH a[i] = min(splat(kGeluEnd), magnitude(x[i]));
+  // Adding 1.5 * 2^22 rounds to the nearest half and leaves the segment in the low mantissa bits.
+  LK_EACH shifted[i] = a[i] + 6291456.0f;
+  LK_EACH r[i] = FromMiddle ? a[i] - (shifted[i] - 6291456.0f) : a[i];
+  LK_EACH value[i] = look_up(segments.coefficients[Degree], reinterpret_cast<Int>(shifted[i]));
+#pragma GCC unroll 8
+  for (int power = Degree - 1; power >= 0; --power) {
+    LK_EACH value[i] = value[i] * r[i] + look_up(segments.coefficients[power],
+                                                 reinterpret_cast<Int>(shifted[i]));
   }
-  LK_EACH above[i] = above[i] * a[i] + 0.5f;
-  LK_EACH below[i] = below[i] * a[i] + 1.0f;
-  LK_EACH ratio[i] = above[i] / below[i];
 }
 
 // x = GELU(x) for N vectors at once.
 template <class T, int N>
 inline void gelu_each(Vec (&x)[N]) {
-  Vec a[N], decay[N], ratio[N];
-  LK_EACH a[i] = min(splat(kGeluFar), magnitude(x[i]));
-  half_square_decay<T>(a, decay);
-  normal_tail_ratio<T>(a, ratio);
-  LK_EACH a[i] = a[i] * decay[i];
-  LK_EACH x[i] = max(Vec{}, x[i]) - a[i] * ratio[i];
+  Vec a[N], tail[N];
+  on_segments(kNormalTail<T>, x, a, tail);
+  LK_EACH x[i] = max(Vec{}, x[i]) - a[i] * tail[i];
 }
 
 // x = GELU's slope at x for N vectors at once.
 template <class T, int N>
 inline void gelu_derivative_each(Vec (&x)[N]) {
-  Vec a[N], decay[N], ratio[N];
-  LK_EACH a[i] = min(splat(kGeluFar), magnitude(x[i]));
-  half_square_decay<T>(a, decay);
-  normal_tail_ratio<T>(a, ratio);
-  // Φ(-a) - a φ(a): the slope at -a, and 1 less the slope at a.
-  LK_EACH ratio[i] = decay[i] * (ratio[i] - a[i] * 0.398942280f);
-  LK_EACH x[i] = select(x[i] < 0.0f, ratio[i], 1.0f - ratio[i]);
+  Vec a[N], slope[N];
+  on_segments(kLeftSlope<T>, x, a, slope);
+  LK_EACH x[i] = select(x[i] < 0.0f, slope[i], 1.0f - slope[i]);
 }
 
 #undef LK_EACH
-
-template <class T>
-inline Vec gelu(Vec x) {
-  Vec one[1] = {x};
-  gelu_each<T>(one);
-  return one[0];
-}
-template <class T>
-inline Vec gelu_derivative(Vec x) {
-  Vec one[1] = {x};
-  gelu_derivative_each<T>(one);
-  return one[0];
-}
 
 }  // namespace lk::LK_ISA

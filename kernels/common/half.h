@@ -47,21 +47,29 @@ inline Uint bits(Vec v) { return reinterpret_cast<Uint>(v); }
 inline Vec from_bits(Uint v) { return reinterpret_cast<Vec>(v); }
 
 inline Vec load_bf16(const uint16_t* p) { return from_bits(load_words(p) << 16); }
-inline HalfWords bf16_words_by_integers(Vec v) {
+// v rounded to bf16, which is the upper half of each lane; the lower is anything.
+inline Uint rounded_to_bf16(Vec v) {
   const Uint x = bits(v);
-  const Uint rounded = (x + 0x7FFFu + ((x >> 16) & 1u)) >> 16;
-  const Uint nan = (x >> 16) | 0x40u;
-  return narrow((x & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded);
+  const Uint rounded = x + 0x7FFFu + ((x >> 16) & 1u);
+  return (x & 0x7FFFFFFFu) > 0x7F800000u ? x | 0x400000u : rounded;
 }
+#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+// The processor's own conversion takes subnormals for zeros, and is the same otherwise. Zeros among its
+// results are looked for first: that is the quicker question, and seldom has a yes.
+inline bool were_subnormal(__mmask32 zeros, Vec first, Vec second) {
+  constexpr int kSubnormal = 0x20;
+  return __builtin_expect(zeros != 0, 0) && (_mm512_fpclass_ps_mask(first, kSubnormal) |
+                                             _mm512_fpclass_ps_mask(second, kSubnormal)) != 0;
+}
+#endif
 inline HalfWords bf16_words(Vec v) {
 #if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
-  // The processor's own conversion is the same but for subnormals, which it takes for zeros.
-  constexpr int kSubnormal = 0x20;
-  if (__builtin_expect(_mm512_fpclass_ps_mask(v, kSubnormal) == 0, 1)) {
-    return reinterpret_cast<HalfWords>(_mm512_cvtneps_pbh(v));
+  const auto words = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v));
+  if (!were_subnormal(_mm256_testn_epi16_mask(words, _mm256_set1_epi16(0x7FFF)), v, v)) {
+    return reinterpret_cast<HalfWords>(words);
   }
 #endif
-  return bf16_words_by_integers(v);
+  return narrow(rounded_to_bf16(v) >> 16);
 }
 inline void store_bf16(uint16_t* p, Vec v) {
   const HalfWords words = bf16_words(v);
@@ -102,22 +110,88 @@ struct F16 {
 
 inline Vec load(const Bf16* p) { return load_bf16(&p->bits); }
 inline void store(Bf16* p, Vec v) { store_bf16(&p->bits, v); }
-// As simd.h has it for f32.
-inline void store_past_caches(Bf16* p, Vec v) {
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
-  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(bf16_words(v)));
-#elif defined(__AVX__) && LK_VECTOR_BYTES == 32
-  _mm_stream_si128(reinterpret_cast<__m128i*>(p), reinterpret_cast<__m128i>(bf16_words(v)));
-#else
-  store(p, v);
-#endif
-}
 inline Vec load(const F16* p) { return load_f16(&p->bits); }
 inline void store(F16* p, Vec v) { store_f16(&p->bits, v); }
 inline Vec load(const uint8_t* p) {
   QuarterBytes bytes;
   __builtin_memcpy(&bytes, p, sizeof(bytes));
   return __builtin_convertvector(__builtin_convertvector(bytes, Int), Vec);
+}
+
+// Two vectors of 2 kLanes neighbours in memory.
+struct Pair {
+  Vec first, second;
+};
+
+// The neighbours in their order: the first half in the first vector ...
+struct InOrder {
+  template <class T>
+  static Pair load(const T* p) { return {LK_ISA::load(p), LK_ISA::load(p + kLanes)}; }
+
+  static Uint bf16_words(Pair pair) {
+#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+    const auto words = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(pair.second, pair.first));
+    const __mmask32 zeros = _mm512_testn_epi16_mask(words, _mm512_set1_epi16(0x7FFF));
+    if (!were_subnormal(zeros, pair.first, pair.second)) return reinterpret_cast<Uint>(words);
+#endif
+    const HalfWords halves[2] = {LK_ISA::bf16_words(pair.first), LK_ISA::bf16_words(pair.second)};
+    Uint joined;
+    __builtin_memcpy(&joined, halves, sizeof(joined));
+    return joined;
+  }
+};
+
+// ... or, beside arrays of bf16, the even ones in the first vector and the odd in the second: two bf16 share
+// a word of 32 bits, and are taken apart and put together with less work.
+template <class T>
+struct OrderFor : InOrder {};
+template <>
+struct OrderFor<Bf16> {
+  static Pair load(const float* p) {
+    const Pair pair = InOrder::load(p);
+    const Int even = 2 * lane_numbers();
+    return {__builtin_shuffle(pair.first, pair.second, even),
+            __builtin_shuffle(pair.first, pair.second, even + 1)};
+  }
+  static Pair load(const Bf16* p) {
+    Uint words;
+    __builtin_memcpy(&words, p, sizeof(words));
+    return {from_bits(words << 16), from_bits(words & 0xFFFF0000u)};
+  }
+
+  static Uint bf16_words(Pair pair) {
+#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+    typedef uint16_t Words __attribute__((vector_size(64)));
+    Words interleaved;
+    for (int i = 0; i < 2 * kLanes; ++i) interleaved[i] = i / 2 + i % 2 * kLanes;
+    const auto words = reinterpret_cast<Words>(InOrder::bf16_words(pair));
+    return reinterpret_cast<Uint>(__builtin_shuffle(words, interleaved));
+#else
+    return rounded_to_bf16(pair.first) >> 16 | (rounded_to_bf16(pair.second) & 0xFFFF0000u);
+#endif
+  }
+};
+
+// Stores a pair of Order's; past the caches (simd.h) p is aligned to whole vectors.
+template <class Order, bool PastCaches>
+inline void store_pair(float* p, Pair pair) {
+  static_assert(__is_base_of(InOrder, Order), "f32 in the order of bf16 is only read");
+  if constexpr (PastCaches) {
+    store_past_caches(p, pair.first);
+    store_past_caches(p + kLanes, pair.second);
+  } else {
+    store(p, pair.first);
+    store(p + kLanes, pair.second);
+  }
+}
+template <class Order, bool PastCaches>
+inline void store_pair(Bf16* p, Pair pair) {
+  const Uint words = Order::bf16_words(pair);
+  if constexpr (PastCaches) {
+    store_past_caches(reinterpret_cast<float*>(p), from_bits(words));
+  } else {
+    __builtin_memcpy(p, &words, sizeof(words));
+  }
 }
 
 // The first n of kLanes elements, zero in the others; 0 < n < kLanes.

@@ -32,6 +32,13 @@ constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+// The same for a pass over many: up to 16 chunks that follow each other, of which the processor fetches
+// the next ahead, while some 256 tasks remain. A number of the shape, not of the threads.
+constexpr int64_t task_elements(int64_t elements) {
+  const int64_t chunks = divide_up(elements, 256 * kChunk);
+  return kChunk * (chunks < 1 ? 1 : smaller(chunks, 16));
+}
+
 struct Range {
   int64_t first, last;
 
@@ -60,10 +67,10 @@ void over_pieces(int64_t first, int64_t count, int64_t columns, const Run& run) 
 template <class Run>
 void over_rows(ThreadPool& pool, int64_t rows, int64_t columns, const Run& run,
                bool past_caches = false) {
-  const int64_t elements = rows * columns;
-  pool.run(divide_up(elements, kChunk), [&](int64_t chunk, int) {
-    const int64_t first = chunk * kChunk;
-    over_pieces(first, smaller(elements - first, kChunk), columns, run);
+  const int64_t elements = rows * columns, count = task_elements(elements);
+  pool.run(divide_up(elements, count), [&](int64_t task, int) {
+    const int64_t first = task * count;
+    over_pieces(first, smaller(elements - first, count), columns, run);
     if (past_caches) stores_done();
   });
 }
@@ -95,13 +102,6 @@ void over_vectors(int64_t n, const Body& body) {
   if (j < n) body(j, First{n - j});
 }
 
-// Whole vectors, stored past the caches: without fetching what memory held there, and in no order with
-// other stores until stores_done().
-struct WholePastCaches : Whole {
-  template <class T>
-  void store(T* p, Vec v) const { store_past_caches(p, v); }
-};
-
 // Whether an output should be stored past the caches: it is larger than they are, so that most of it
 // leaves them before anything reads it, and is no input too, whose lines are in the caches already.
 inline bool passes_caches(const Matrix& output, std::initializer_list<const void*> inputs) {
@@ -111,85 +111,96 @@ inline bool passes_caches(const Matrix& output, std::initializer_list<const void
   return output.rows * output.columns * dtype_bytes(output.dtype) > last_level_cache();
 }
 
-template <class T>
-inline bool aligned_for_vectors(const T* p) {
-  return reinterpret_cast<uintptr_t>(p) % (kLanes * sizeof(T)) == 0;
-}
-
-// over_vectors() for a body that stores n elements at `output`, and no more than the caches keep
-// elsewhere. Past the caches they go only where they are aligned; call stores_done() when all are
-// stored.
-template <class T, class Body>
-void over_output_vectors(const T* output, int64_t n, bool past_caches, const Body& body) {
-  if (!past_caches || !aligned_for_vectors(output)) return over_vectors(n, body);
-  int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) body(j, WholePastCaches{});
-  if (j < n) body(j, First{n - j});
-}
-
-// N vectors side by side, for a body that takes them through each step together.
-template <class Part, int N>
-struct Group {
+// N vectors side by side, for a body that takes them through each step together ...
+template <class Order, int N, bool PastCaches>
+struct Pairs {
   static constexpr int kCount = N;
-  Part part;
 
   template <class T>
   void load(const T* p, Vec (&v)[N]) const {
-    for (int i = 0; i < N; ++i) v[i] = part.load(p + i * kLanes);
+    for (int i = 0; i < N; i += 2) {
+      const Pair pair = Order::load(p + i * kLanes);
+      v[i] = pair.first;
+      v[i + 1] = pair.second;
+    }
   }
   template <class T>
   void store(T* p, const Vec (&v)[N]) const {
-    for (int i = 0; i < N; ++i) part.store(p + i * kLanes, v[i]);
+    for (int i = 0; i < N; i += 2) {
+      store_pair<Order, PastCaches>(p + i * kLanes, {v[i], v[i + 1]});
+    }
   }
 };
 
-// The same, N vectors at a time: body(j, group).
-template <int N, class T, class Body>
+// ... or one alone.
+template <class Part>
+struct One {
+  static constexpr int kCount = 1;
+  Part part;
+
+  template <class T>
+  void load(const T* p, Vec (&v)[1]) const { v[0] = part.load(p); }
+  template <class T>
+  void store(T* p, const Vec (&v)[1]) const { part.store(p, v[0]); }
+};
+
+// body(j, group) for every group of at most N vectors of n elements, a body that stores them at `output`.
+// Past the caches go only whole groups, and only where they are aligned: without fetching what memory held
+// there, and in no order with other stores until stores_done(), which the caller calls when all are stored.
+template <class Order, int N, class T, class Body>
 void over_output_groups(const T* output, int64_t n, bool past_caches, const Body& body) {
+  constexpr int64_t kGroup = N * kLanes;
   int64_t j = 0;
-  if (past_caches && aligned_for_vectors(output)) {
-    for (; j + N * kLanes <= n; j += N * kLanes) body(j, Group<WholePastCaches, N>{});
+  if (past_caches && reinterpret_cast<uintptr_t>(output) % sizeof(Vec) == 0) {
+    for (; j + kGroup <= n; j += kGroup) body(j, Pairs<Order, N, true>{});
   }
-  for (; j + N * kLanes <= n; j += N * kLanes) body(j, Group<Whole, N>{});
-  for (; j + kLanes <= n; j += kLanes) body(j, Group<Whole, 1>{});
-  if (j < n) body(j, Group<First, 1>{{n - j}});
+  for (; j + kGroup <= n; j += kGroup) body(j, Pairs<Order, N, false>{});
+  for (; j + kLanes <= n; j += kLanes) body(j, One<Whole>{});
+  if (j < n) body(j, One<First>{{n - j}});
 }
+
+// Half of what Order::load() brings.
+template <class Order>
+struct FirstOfPair : Whole {
+  template <class T>
+  Vec load(const T* p) const { return Order::load(p).first; }
+};
+template <class Order>
+struct SecondOfPair : Whole {
+  template <class T>
+  Vec load(const T* p) const { return Order::load(p).second; }
+};
 
 // sums[s] = the sum of its terms over n elements; terms(j, part, of) sets those of element j on, one
 // for each sum. Four interleaved partial sums each: the additions of one need not wait for each other,
 // and each is a quarter as long. Lanes a tail does not have must be zero in its terms.
-template <int S, class Terms>
+template <class Order, int S, class Terms>
 void sums_over(int64_t n, float (&sums)[S], const Terms& terms) {
   Vec parts[4][S] = {}, of[S];
-  const auto add = [&](Vec (&to)[S]) {
+  const auto add = [&](int64_t j, auto part, Vec (&to)[S]) {
+    terms(j, part, of);
     for (int s = 0; s < S; ++s) to[s] += of[s];
   };
   int64_t j = 0;
   for (; j + 4 * kLanes <= n; j += 4 * kLanes) {
-#pragma GCC unroll 4
-    for (int u = 0; u < 4; ++u) {
-      terms(j + u * kLanes, Whole{}, of);
-      add(parts[u]);
+#pragma GCC unroll 2
+    for (int u = 0; u < 4; u += 2) {
+      add(j + u * kLanes, FirstOfPair<Order>{}, parts[u]);
+      add(j + u * kLanes, SecondOfPair<Order>{}, parts[u + 1]);
     }
   }
-  for (int u = 0; j + kLanes <= n; j += kLanes, ++u) {
-    terms(j, Whole{}, of);
-    add(parts[u]);
-  }
-  if (j < n) {
-    terms(j, First{n - j}, of);
-    add(parts[3]);
-  }
+  for (int u = 0; j + kLanes <= n; j += kLanes, ++u) add(j, Whole{}, parts[u]);
+  if (j < n) add(j, First{n - j}, parts[3]);
   for (int s = 0; s < S; ++s) {
     sums[s] = reduce_add((parts[0][s] + parts[1][s]) + (parts[2][s] + parts[3][s]));
   }
 }
 
 // One sum, of term(j, part).
-template <class Term>
+template <class Order, class Term>
 float sum_over(int64_t n, const Term& term) {
   float sums[1];
-  sums_over(n, sums, [&](int64_t j, auto part, Vec (&of)[1]) { of[0] = term(j, part); });
+  sums_over<Order>(n, sums, [&](int64_t j, auto part, Vec (&of)[1]) { of[0] = term(j, part); });
   return sums[0];
 }
 

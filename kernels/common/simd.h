@@ -109,21 +109,33 @@ inline Vec magnitude(Vec v) {
   return reinterpret_cast<Vec>(reinterpret_cast<Int>(v) & 0x7FFFFFFF);
 }
 
-// Lane i of the result is lane i + n of v, around the end. n must be known when compiling: the
-// shuffle is one instruction then.
-inline Vec rotate(Vec v, int n) {
-  return __builtin_shuffle(v, (lane_numbers() + n) & (kLanes - 1));
+// Lane i of the result is lane i ^ n of v. n must be known when compiling: the shuffle is one instruction
+// then.
+inline Vec exchange(Vec v, int n) { return __builtin_shuffle(v, lane_numbers() ^ n); }
+
+// Lane i of the result is table[index[i] mod 16]: one or two instructions on registers of 32 bytes or
+// more.
+inline Vec look_up(const float (&table)[16], Int index) {
+  if constexpr (kLanes == 16) {
+    return __builtin_shuffle(load(table), index);
+  } else if constexpr (kLanes == 8) {
+    return __builtin_shuffle(load(table), load(table + 8), index);
+  } else {
+    Vec v;
+    for (int i = 0; i < kLanes; ++i) v[i] = table[index[i] & 15];
+    return v;
+  }
 }
 
 // Lane 0 + lane kLanes/2, and so on by halves: one fixed order.
 inline float reduce_add(Vec v) {
 #pragma GCC unroll 4
-  for (int half = kLanes / 2; half > 0; half /= 2) v += rotate(v, half);
+  for (int half = kLanes / 2; half > 0; half /= 2) v += exchange(v, half);
   return v[0];
 }
 inline float reduce_max(Vec v) {
 #pragma GCC unroll 4
-  for (int half = kLanes / 2; half > 0; half /= 2) v = max(v, rotate(v, half));
+  for (int half = kLanes / 2; half > 0; half /= 2) v = max(v, exchange(v, half));
   return v[0];
 }
 

@@ -14,9 +14,10 @@ namespace {
 template <class Run>
 void over_walk(ThreadPool& pool, const elementwise::Walk& walk, const Run& run) {
   const int inner = walk.rank - 1;
-  pool.run(divide_up(walk.elements, kChunk), [&](int64_t chunk, int) {
-    int64_t next = chunk * kChunk;
-    const int64_t end = smaller(walk.elements, next + kChunk);
+  const int64_t count = task_elements(walk.elements);
+  pool.run(divide_up(walk.elements, count), [&](int64_t task, int) {
+    int64_t next = task * count;
+    const int64_t end = smaller(walk.elements, next + count);
     while (next < end) {
       int64_t rest = next, source = 0, destination = 0;
       for (int d = inner; d >= 0; --d) {

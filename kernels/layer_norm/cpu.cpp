@@ -11,8 +11,6 @@ namespace {
 using layer_norm::Backward;
 using layer_norm::Forward;
 
-// A task is a number of whole rows, at least this many elements of them.
-constexpr int64_t kTaskElements = 8192;
 // d_gamma and d_beta are summed over blocks of rows first, then over the blocks. Both numbers
 // decide the order of the sums, so they may depend on the shape but never on the threads.
 constexpr int64_t kMinBlockRows = 16, kMaxBlocks = 128;
@@ -25,15 +23,19 @@ void forward_row(const Forward& call, int64_t i, bool past_caches) {
   const float *gamma = call.gamma.data, *beta = call.beta.data;
   T* y = call.y.row_of<T>(i);
   const int64_t k = call.x.columns;
-  const float mean = sum_over(k, [&](int64_t j, auto part) { return part.load(x + j); }) / k;
-  const float squares = sum_over(k, [&](int64_t j, auto part) {
+  const float mean = sum_over<OrderFor<T>>(k, [&](int64_t j, auto part) { return part.load(x + j); }) / k;
+  const float squares = sum_over<OrderFor<T>>(k, [&](int64_t j, auto part) {
     const Vec centred = part.keep(part.load(x + j) - mean);
     return centred * centred;
   });
   const float rstd = 1.0f / __builtin_sqrtf(squares / k + call.eps);
-  over_output_vectors(y, k, past_caches, [&](int64_t j, auto part) {
-    const Vec normalised = (part.load(x + j) - mean) * rstd;
-    part.store(y + j, normalised * part.load(gamma + j) + part.load(beta + j));
+  over_output_groups<InOrder, 2>(y, k, past_caches, [&](int64_t j, auto group) {
+    Vec v[group.kCount], scales[group.kCount], shifts[group.kCount];
+    group.load(x + j, v);
+    group.load(gamma + j, scales);
+    group.load(beta + j, shifts);
+    for (int i = 0; i < group.kCount; ++i) v[i] = (v[i] - mean) * rstd * scales[i] + shifts[i];
+    group.store(y + j, v);
   });
   if (call.statistics) {
     call.statistics.row(i)[0] = mean;
@@ -50,26 +52,40 @@ void backward_row(const Backward& call, int64_t i, bool past_caches, float* d_ga
   const float* gamma = call.gamma.data;
   const int64_t k = call.x.columns;
   const float mean = call.statistics.row(i)[0], rstd = call.statistics.row(i)[1];
-  const auto normalised = [&](int64_t j, auto part) { return (part.load(x + j) - mean) * rstd; };
   float means[2] = {};  // of g, and of g n
   if (d_x != nullptr) {
-    sums_over(k, means, [&](int64_t j, auto part, Vec (&terms)[2]) {
+    sums_over<OrderFor<T>>(k, means, [&](int64_t j, auto part, Vec (&terms)[2]) {
       terms[0] = part.load(dy + j) * part.load(gamma + j);
-      terms[1] = terms[0] * normalised(j, part);
+      terms[1] = terms[0] * (part.load(x + j) - mean);
     });
-    for (float& each : means) each /= k;
+    means[0] /= k;
+    means[1] *= rstd / k;
   }
   const bool parameters = call.wants_parameters();
-  over_output_vectors(d_x, k, past_caches, [&](int64_t j, auto part) {
-    const Vec gradient = part.load(dy + j), n = normalised(j, part);
+  over_output_groups<InOrder, 2>(d_x, k, past_caches, [&](int64_t j, auto group) {
+    constexpr int kCount = group.kCount;
+    Vec gradient[kCount], n[kCount];
+    group.load(dy + j, gradient);
+    group.load(x + j, n);
+    for (Vec& each : n) each = (each - mean) * rstd;
     if (parameters) {
-      store(d_gamma + j, load(d_gamma + j) + gradient * n);
-      store(d_beta + j, load(d_beta + j) + gradient);
+      for (int i = 0; i < kCount; ++i) {
+        const int64_t at = j + i * kLanes;
+        store(d_gamma + at, load(d_gamma + at) + gradient[i] * n[i]);
+        store(d_beta + at, load(d_beta + at) + gradient[i]);
+      }
     }
     if (d_x == nullptr) return;
-    Vec result = rstd * (gradient * part.load(gamma + j) - means[0] - n * means[1]);
-    if (call.add_to_d_x) result += part.load(d_x + j);
-    part.store(d_x + j, result);
+    Vec scales[kCount], result[kCount], before[kCount];
+    group.load(gamma + j, scales);
+    for (int i = 0; i < kCount; ++i) {
+      result[i] = rstd * (gradient[i] * scales[i] - means[0] - n[i] * means[1]);
+    }
+    if (call.add_to_d_x) {
+      group.load(d_x + j, before);
+      for (int i = 0; i < kCount; ++i) result[i] += before[i];
+    }
+    group.store(d_x + j, result);
   });
 }
 
@@ -130,7 +146,7 @@ void add_up_blocks(const Backward& call, const Blocks& blocks, void* workspace, 
 }  // namespace
 
 lk_status layer_norm_forward(const Context& context, const Forward& call) {
-  const int64_t rows = divide_up(kTaskElements, call.x.columns);
+  const int64_t rows = divide_up(task_elements(call.x.rows * call.x.columns), call.x.columns);
   const bool past_caches = passes_caches(call.y, {call.x.data});
   with_elements(call.dtype(), [&](auto element) {
     context.pool->run(divide_up(call.x.rows, rows), [&](int64_t task, int) {

@@ -14,15 +14,29 @@ void finish_tile(const Output& output, const float* tile, int64_t row, int64_t r
   const int64_t columns = smaller(kPanel, output.y.columns - column);
   for (int64_t i = row; i < row + rows; ++i, tile += kPanel) {
     const Vec scale = splat(epilogue.row_scale[i]);
-    over_vectors(columns, [&](int64_t j, auto part) {
+    T* y = output.y.row_of<T>(i) + column;
+    over_output_groups<InOrder, 2>(y, columns, false, [&](int64_t j, auto group) {
+      constexpr int kCount = group.kCount;
       const int64_t at = column + j;
-      Vec z = load(tile + j);
-      if (output.bias) z += part.load(output.bias.data + at);
-      if (epilogue.pre_activation) part.store(epilogue.pre_activation.row_of<T>(i) + at, z);
-      if (epilogue.gelu) z = gelu<T>(z);
-      if (epilogue.row_scale) z *= scale;
-      if (epilogue.residual) z += part.load(epilogue.residual.row_of<T>(i) + at);
-      part.store(output.y.row_of<T>(i) + at, z);
+      Vec z[kCount], other[kCount];
+      for (int u = 0; u < kCount; ++u) z[u] = load(tile + j + u * kLanes);
+      const auto add_other = [&] {
+        for (int u = 0; u < kCount; ++u) z[u] += other[u];
+      };
+      if (output.bias) {
+        group.load(output.bias.data + at, other);
+        add_other();
+      }
+      if (epilogue.pre_activation) group.store(epilogue.pre_activation.row_of<T>(i) + at, z);
+      if (epilogue.gelu) gelu_each<T>(z);
+      if (epilogue.row_scale) {
+        for (Vec& each : z) each *= scale;
+      }
+      if (epilogue.residual) {
+        group.load(epilogue.residual.row_of<T>(i) + at, other);
+        add_other();
+      }
+      group.store(y + j, z);
     });
   }
 }

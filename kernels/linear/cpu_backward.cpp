@@ -15,15 +15,24 @@ void finish_gradient_tile(const linear::Backward& call, const float* tile, int64
   const int64_t columns = smaller(kPanel, call.d_x.columns - column);
   for (int64_t i = row; i < row + rows; ++i, tile += kPanel) {
     const Vec scale = splat(call.row_scale[i]);
-    over_vectors(columns, [&](int64_t j, auto part) {
-      const int64_t at = column + j;
-      Vec value = load(tile + j);
-      if (call.row_scale) value *= scale;
-      if (call.x_pre_activation) {
-        value *= gelu_derivative<T>(part.load(call.x_pre_activation.row_of<T>(i) + at));
+    T* d_x = call.d_x.row_of<T>(i) + column;
+    over_output_groups<InOrder, 2>(d_x, columns, false, [&](int64_t j, auto group) {
+      constexpr int kCount = group.kCount;
+      Vec value[kCount], other[kCount];
+      for (int u = 0; u < kCount; ++u) value[u] = load(tile + j + u * kLanes);
+      if (call.row_scale) {
+        for (Vec& each : value) each *= scale;
       }
-      if (call.add_to_d_x) value += part.load(call.d_x.row_of<T>(i) + at);
-      part.store(call.d_x.row_of<T>(i) + at, value);
+      if (call.x_pre_activation) {
+        group.load(call.x_pre_activation.row_of<T>(i) + column + j, other);
+        gelu_derivative_each<T>(other);
+        for (int u = 0; u < kCount; ++u) value[u] *= other[u];
+      }
+      if (call.add_to_d_x) {
+        group.load(d_x + j, other);
+        for (int u = 0; u < kCount; ++u) value[u] += other[u];
+      }
+      group.store(d_x + j, value);
     });
   }
 }

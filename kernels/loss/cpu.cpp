@@ -119,7 +119,7 @@ double patch_loss(const loss::PatchMseForward& call, int64_t p) {
   double sum = 0;
   over_patch(call.targets, p / s, p % s,
              [&](int64_t e, int64_t n, const float* stage, const Statistics& statistics) {
-    sum += sum_over(n, [&](int64_t j, auto part) {
+    sum += sum_over<InOrder>(n, [&](int64_t j, auto part) {
       const Vec d = part.keep(difference(prediction + e + j, stage + j, statistics, part));
       return d * d;
     });
@@ -164,7 +164,7 @@ lk_status bce_with_logits_forward(const Context& context, const loss::BceForward
                 [&](int64_t i, int64_t column, int64_t n) {
       const float* x = call.logits.row(i) + column;
       const float* t = call.targets.row(i) + column;
-      sum += sum_over(n, [&](int64_t j, auto part) {
+      sum += sum_over<InOrder>(n, [&](int64_t j, auto part) {
         return part.keep(cross_entropy(part.load(x + j), part.load(t + j)));
       });
     });

@@ -81,7 +81,7 @@ class KilledRunTest {
     String list = folder.resolve("list.txt").toString();
     command.addAll(List.of("--train", list, "--val", list, "--test", list));
     command.addAll(List.of("--weights", folder.resolve("start.safetensors").toString()));
-    command.addAll(List.of("--optimizer", "adamw", "--drop-path", "0.1", "--lr", "0.01"));
+    command.addAll(List.of("--optimizer", "adamw", "--drop-path", "0.1", "--lr", "0.002"));
     command.addAll(List.of("--batch", "4", "--epochs", "" + EPOCHS, "--evaluate-every", "2"));
     command.addAll(List.of("--out", out.toString()));
     command.addAll(Arrays.asList(more));
