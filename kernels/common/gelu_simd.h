@@ -13,42 +13,45 @@
 
 namespace lk::LK_ISA {
 
-// Segment s is the 1/2 around s/2. Beyond the last, both functions are within 3e-13 of 0 and count as what they
-// are at its end.
+// Segment s is the 1/2 around s/2. Beyond the last, both functions are within 3e-13 of 0 and count as what
+// they are at its end.
 constexpr float kGeluEnd = 7.74f;
 
 // A segment's polynomial is one of a itself, or of a less the segment's middle, which costs two
 // subtractions and keeps f32's accuracy.
-template <int Degree, bool FromMiddle>
+template <class T>
 struct alignas(64) GeluSegments {
-  float coefficients[Degree + 1][16];  // of each power, in each segment
+  static constexpr bool kFromMiddle = sizeof(T) == 4;
+  static constexpr int kDegree = kFromMiddle ? 6 : 3;
+  float coefficients[kDegree + 1][16];  // of each power, in each segment
 };
 
 // f's interpolation at the Chebyshev points of each segment, by Newton's divided differences.
-template <int Degree, bool FromMiddle, class F>
-constexpr GeluSegments<Degree, FromMiddle> gelu_segments(F f) {
-  GeluSegments<Degree, FromMiddle> segments = {};
+template <class T, class F>
+constexpr GeluSegments<T> gelu_segments(F f) {
+  constexpr int kDegree = GeluSegments<T>::kDegree;
+  GeluSegments<T> segments = {};
   for (int s = 0; s < 16; ++s) {
     const double middle = 0.5 * s;
-    double points[Degree + 1] = {}, differences[Degree + 1] = {}, polynomial[Degree + 1] = {};
-    for (int i = 0; i <= Degree; ++i) {
-      const double point = 0.25 * __builtin_cos((2 * i + 1) * 1.5707963267948966 / (Degree + 1));
-      points[i] = FromMiddle ? point : middle + point;
+    double points[kDegree + 1] = {}, differences[kDegree + 1] = {}, polynomial[kDegree + 1] = {};
+    for (int i = 0; i <= kDegree; ++i) {
+      const double point = 0.25 * __builtin_cos((2 * i + 1) * 1.5707963267948966 / (kDegree + 1));
+      points[i] = segments.kFromMiddle ? point : middle + point;
       differences[i] = f(middle + point);
     }
-    for (int order = 1; order <= Degree; ++order) {
-      for (int i = Degree; i >= order; --i) {
+    for (int order = 1; order <= kDegree; ++order) {
+      for (int i = kDegree; i >= order; --i) {
         differences[i] = (differences[i] - differences[i - 1]) / (points[i] - points[i - order]);
       }
     }
     // Horner's scheme over the points: each step multiplies by a - points[order] and adds a difference.
-    for (int order = Degree; order >= 0; --order) {
-      for (int i = Degree; i > 0; --i) {
+    for (int order = kDegree; order >= 0; --order) {
+      for (int i = kDegree; i > 0; --i) {
         polynomial[i] = polynomial[i - 1] - points[order] * polynomial[i];
       }
       polynomial[0] = differences[order] - points[order] * polynomial[0];
     }
-    for (int i = 0; i <= Degree; ++i) segments.coefficients[i][s] = static_cast<float>(polynomial[i]);
+    for (int i = 0; i <= kDegree; ++i) segments.coefficients[i][s] = static_cast<float>(polynomial[i]);
   }
   return segments;
 }
@@ -61,26 +64,25 @@ constexpr double left_slope(double a) {
 // Errors of the polynomials: 1e-9 and 9e-9 for f32, else 1e-5 and 6e-5. Those of Φ(-a) fall with it, though
 // less steeply: relative to it they are below 2e-7 up to a = 3.75 for f32, below 1e-3 up to 2.75 else.
 template <class T>
-constexpr bool kGeluExact = sizeof(T) == 4;
+constexpr auto kNormalTail = gelu_segments<T>(normal_tail);
 template <class T>
-constexpr auto kNormalTail = gelu_segments<kGeluExact<T> ? 6 : 3, kGeluExact<T>>(normal_tail);
-template <class T>
-constexpr auto kLeftSlope = gelu_segments<kGeluExact<T> ? 6 : 3, kGeluExact<T>>(left_slope);
+constexpr auto kLeftSlope = gelu_segments<T>(left_slope);
 
 #define LK_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
 
 // a = |x|, at most kGeluEnd; value = the segments' function of it.
-template <int Degree, bool FromMiddle, int N>
-inline void on_segments(const GeluSegments<Degree, FromMiddle>& segments, const Vec (&x)[N],
-                        Vec (&a)[N], Vec (&value)[N]) {
+template <class T, int N>
+inline void on_segments(const GeluSegments<T>& segments, const Vec (&x)[N], Vec (&a)[N],
+                        Vec (&value)[N]) {
+  constexpr int kDegree = GeluSegments<T>::kDegree;
   Vec r[N], shifted[N];
   LK_EACH a[i] = min(splat(kGeluEnd), magnitude(x[i]));
   // Adding 1.5 * 2^22 rounds to the nearest half and leaves the segment in the low mantissa bits.
   LK_EACH shifted[i] = a[i] + 6291456.0f;
-  LK_EACH r[i] = FromMiddle ? a[i] - (shifted[i] - 6291456.0f) : a[i];
-  LK_EACH value[i] = look_up(segments.coefficients[Degree], reinterpret_cast<Int>(shifted[i]));
+  LK_EACH r[i] = segments.kFromMiddle ? a[i] - (shifted[i] - 6291456.0f) : a[i];
+  LK_EACH value[i] = look_up(segments.coefficients[kDegree], reinterpret_cast<Int>(shifted[i]));
 #pragma GCC unroll 8
-  for (int power = Degree - 1; power >= 0; --power) {
+  for (int power = kDegree - 1; power >= 0; --power) {
     LK_EACH value[i] = value[i] * r[i] + look_up(segments.coefficients[power],
                                                  reinterpret_cast<Int>(shifted[i]));
   }

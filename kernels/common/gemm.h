@@ -145,12 +145,6 @@ template <class T>
 void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t columns, float* packed);
 
 #if defined(__AVX512BF16__)
-// kLanes units of the numbers of low, then high, rounded to bf16.
-inline Vec round_to_pairs(Vec low, Vec high) {
-  return reinterpret_cast<Vec>(
-      _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low)));
-}
-
 // Pairs (first, second) lane by lane of 2 kLanes bf16 numbers each: those of the first kLanes
 // numbers, and those of the others.
 inline void pair_up(Vec first, Vec second, Vec& low, Vec& high) {

@@ -118,6 +118,13 @@ inline Vec load(const uint8_t* p) {
   return __builtin_convertvector(__builtin_convertvector(bytes, Int), Vec);
 }
 
+#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+// The numbers of low, then high, rounded to bf16, subnormal ones to 0.
+inline Vec round_to_pairs(Vec low, Vec high) {
+  return reinterpret_cast<Vec>(_mm512_cvtne2ps_pbh(high, low));
+}
+#endif
+
 // Two vectors of 2 kLanes neighbours in memory.
 struct Pair {
   Vec first, second;
@@ -130,9 +137,10 @@ struct InOrder {
 
   static Uint bf16_words(Pair pair) {
 #if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
-    const auto words = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(pair.second, pair.first));
-    const __mmask32 zeros = _mm512_testn_epi16_mask(words, _mm512_set1_epi16(0x7FFF));
-    if (!were_subnormal(zeros, pair.first, pair.second)) return reinterpret_cast<Uint>(words);
+    const Uint words = bits(round_to_pairs(pair.first, pair.second));
+    const __mmask32 zeros =
+        _mm512_testn_epi16_mask(reinterpret_cast<__m512i>(words), _mm512_set1_epi16(0x7FFF));
+    if (!were_subnormal(zeros, pair.first, pair.second)) return words;
 #endif
     const HalfWords halves[2] = {LK_ISA::bf16_words(pair.first), LK_ISA::bf16_words(pair.second)};
     Uint joined;

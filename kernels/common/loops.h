@@ -144,6 +144,14 @@ struct One {
   void store(T* p, const Vec (&v)[1]) const { part.store(p, v[0]); }
 };
 
+// v += what lies at p, v being a group's vectors.
+template <class Group, class T, int N>
+void add_loaded(const Group& group, const T* p, Vec (&v)[N]) {
+  Vec loaded[N];
+  group.load(p, loaded);
+  for (int i = 0; i < N; ++i) v[i] += loaded[i];
+}
+
 // body(j, group) for every group of at most N vectors of n elements, a body that stores them at `output`.
 // Past the caches go only whole groups, and only where they are aligned: without fetching what memory held
 // there, and in no order with other stores until stores_done(), which the caller calls when all are stored.

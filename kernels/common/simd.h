@@ -170,39 +170,24 @@ inline Vec exp(Vec x) {
   return one[0];
 }
 
-// x = 2^x for N vectors at once, from its parts: the rest |x| <= 1/2, and the nearest integer n as
-// 1.5 * 2^23 + n, a sum that rounds to it and leaves it in the low mantissa bits. The rest's power is a
-// minimax polynomial, exact at 0, of degree 5 (relative error below 1.2e-7, of which 9.2e-8 before
-// rounding) or 3 (1.1e-4).
-template <int Degree, int N>
-inline void exp2_of_parts(const Vec (&shifted)[N], Vec (&x)[N]) {
-  static_assert(Degree == 5 || Degree == 3);
-  Vec p[N];
-#define LK_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
-  if constexpr (Degree == 5) {
-    LK_EACH p[i] = x[i] * 0.001326472731307149f + 0.009671512991189957f;
-    LK_EACH p[i] = p[i] * x[i] + 0.05550733581185341f;
-    LK_EACH p[i] = p[i] * x[i] + 0.24022242426872253f;
-    LK_EACH p[i] = p[i] * x[i] + 0.6931470036506653f;
-  } else {
-    LK_EACH p[i] = x[i] * 0.05500893f + 0.24221096f;
-    LK_EACH p[i] = p[i] * x[i] + 0.69328293f;
-  }
-  LK_EACH p[i] = p[i] * x[i] + 1.0f;
-  // n into p's exponent; the constant's own bits leave at the top.
-  LK_EACH x[i] = reinterpret_cast<Vec>(reinterpret_cast<Int>(p[i]) +
-                                       (reinterpret_cast<Int>(shifted[i]) << 23));
-}
-
 // x = 2^x for N vectors at once, for x < 127: relative error below 1.2e-7; smaller x than -126 count as
-// that, NaN gives NaN. Less work than e^x, and the range is reduced without an error.
+// that, NaN gives NaN. Less work than e^x: the range is reduced without an error, and a minimax
+// polynomial of degree 5 on |r| <= 1/2 (relative error 9.2e-8 before rounding) is exact at 0.
 template <int N>
 inline void exp2_each(Vec (&x)[N]) {
-  Vec shifted[N];
+  Vec shifted[N], p[N];
+#define LK_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
   LK_EACH x[i] = max(splat(-126.0f), x[i]);
+  // Rounded to the nearest integer, which lies in the low mantissa bits, as in exp_each.
   LK_EACH shifted[i] = x[i] + 12582912.0f;
   LK_EACH x[i] = x[i] - (shifted[i] - 12582912.0f);
-  exp2_of_parts<5>(shifted, x);
+  LK_EACH p[i] = x[i] * 0.001326472731307149f + 0.009671512991189957f;
+  LK_EACH p[i] = p[i] * x[i] + 0.05550733581185341f;
+  LK_EACH p[i] = p[i] * x[i] + 0.24022242426872253f;
+  LK_EACH p[i] = p[i] * x[i] + 0.6931470036506653f;
+  LK_EACH p[i] = p[i] * x[i] + 1.0f;
+  LK_EACH x[i] = reinterpret_cast<Vec>(reinterpret_cast<Int>(p[i]) +
+                                       (reinterpret_cast<Int>(shifted[i]) << 23));
 #undef LK_EACH
 }
 

@@ -76,15 +76,12 @@ void backward_row(const Backward& call, int64_t i, bool past_caches, float* d_ga
       }
     }
     if (d_x == nullptr) return;
-    Vec scales[kCount], result[kCount], before[kCount];
+    Vec scales[kCount], result[kCount];
     group.load(gamma + j, scales);
     for (int i = 0; i < kCount; ++i) {
       result[i] = rstd * (gradient[i] * scales[i] - means[0] - n[i] * means[1]);
     }
-    if (call.add_to_d_x) {
-      group.load(d_x + j, before);
-      for (int i = 0; i < kCount; ++i) result[i] += before[i];
-    }
+    if (call.add_to_d_x) add_loaded(group, d_x + j, result);
     group.store(d_x + j, result);
   });
 }

@@ -18,24 +18,15 @@ void finish_tile(const Output& output, const float* tile, int64_t row, int64_t r
     over_output_groups<InOrder, 2>(y, columns, false, [&](int64_t j, auto group) {
       constexpr int kCount = group.kCount;
       const int64_t at = column + j;
-      Vec z[kCount], other[kCount];
+      Vec z[kCount];
       for (int u = 0; u < kCount; ++u) z[u] = load(tile + j + u * kLanes);
-      const auto add_other = [&] {
-        for (int u = 0; u < kCount; ++u) z[u] += other[u];
-      };
-      if (output.bias) {
-        group.load(output.bias.data + at, other);
-        add_other();
-      }
+      if (output.bias) add_loaded(group, output.bias.data + at, z);
       if (epilogue.pre_activation) group.store(epilogue.pre_activation.row_of<T>(i) + at, z);
       if (epilogue.gelu) gelu_each<T>(z);
       if (epilogue.row_scale) {
         for (Vec& each : z) each *= scale;
       }
-      if (epilogue.residual) {
-        group.load(epilogue.residual.row_of<T>(i) + at, other);
-        add_other();
-      }
+      if (epilogue.residual) add_loaded(group, epilogue.residual.row_of<T>(i) + at, z);
       group.store(y + j, z);
     });
   }

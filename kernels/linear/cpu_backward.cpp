@@ -18,20 +18,18 @@ void finish_gradient_tile(const linear::Backward& call, const float* tile, int64
     T* d_x = call.d_x.row_of<T>(i) + column;
     over_output_groups<InOrder, 2>(d_x, columns, false, [&](int64_t j, auto group) {
       constexpr int kCount = group.kCount;
-      Vec value[kCount], other[kCount];
+      Vec value[kCount];
       for (int u = 0; u < kCount; ++u) value[u] = load(tile + j + u * kLanes);
       if (call.row_scale) {
         for (Vec& each : value) each *= scale;
       }
       if (call.x_pre_activation) {
-        group.load(call.x_pre_activation.row_of<T>(i) + column + j, other);
-        gelu_derivative_each<T>(other);
-        for (int u = 0; u < kCount; ++u) value[u] *= other[u];
+        Vec slope[kCount];
+        group.load(call.x_pre_activation.row_of<T>(i) + column + j, slope);
+        gelu_derivative_each<T>(slope);
+        for (int u = 0; u < kCount; ++u) value[u] *= slope[u];
       }
-      if (call.add_to_d_x) {
-        group.load(d_x + j, other);
-        for (int u = 0; u < kCount; ++u) value[u] += other[u];
-      }
+      if (call.add_to_d_x) add_loaded(group, d_x + j, value);
       group.store(d_x + j, value);
     });
   }
