@@ -56,9 +56,7 @@ template <class T>
 inline Vec multiply_add(Vec sum, float scalar, Vec vector) {
 #if defined(__AVX512BF16__)
   if constexpr (kDepth<T> == 2) {
-    return reinterpret_cast<Vec>(_mm512_dpbf16_ps(
-        reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(_mm512_set1_ps(scalar)),
-        reinterpret_cast<__m512bh>(vector)));
+    return dot_pairs(sum, splat(scalar), vector);
   }
 #endif
   return sum + splat(scalar) * vector;

@@ -123,6 +123,12 @@ inline Vec load(const uint8_t* p) {
 inline Vec round_to_pairs(Vec low, Vec high) {
   return reinterpret_cast<Vec>(_mm512_cvtne2ps_pbh(high, low));
 }
+// sums + both products of each lane's two pairs, subnormal numbers taken for 0.
+inline Vec dot_pairs(Vec sums, Vec pairs, Vec others) {
+  return reinterpret_cast<Vec>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sums),
+                                                reinterpret_cast<__m512bh>(pairs),
+                                                reinterpret_cast<__m512bh>(others)));
+}
 #endif
 
 // Two vectors of 2 kLanes neighbours in memory.
@@ -134,6 +140,7 @@ struct Pair {
 struct InOrder {
   template <class T>
   static Pair load(const T* p) { return {LK_ISA::load(p), LK_ISA::load(p + kLanes)}; }
+  static Pair in_order(Pair pair) { return pair; }
 
   static Uint bf16_words(Pair pair) {
 #if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
@@ -166,6 +173,11 @@ struct OrderFor<Bf16> {
     __builtin_memcpy(&words, p, sizeof(words));
     return {from_bits(words << 16), from_bits(words & 0xFFFF0000u)};
   }
+  static Pair in_order(Pair pair) {
+    const Int lanes = lane_numbers(), low = lanes / 2 + lanes % 2 * kLanes;
+    return {__builtin_shuffle(pair.first, pair.second, low),
+            __builtin_shuffle(pair.first, pair.second, low + kLanes / 2)};
+  }
 
   static Uint bf16_words(Pair pair) {
 #if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
@@ -183,7 +195,7 @@ struct OrderFor<Bf16> {
 // Stores a pair of Order's; past the caches (simd.h) p is aligned to whole vectors.
 template <class Order, bool PastCaches>
 inline void store_pair(float* p, Pair pair) {
-  static_assert(__is_base_of(InOrder, Order), "f32 in the order of bf16 is only read");
+  pair = Order::in_order(pair);
   if constexpr (PastCaches) {
     store_past_caches(p, pair.first);
     store_past_caches(p + kLanes, pair.second);

@@ -82,6 +82,8 @@ struct Whole {
   template <class T>
   void store(T* p, Vec v) const { LK_ISA::store(p, v); }
   Vec keep(Vec v) const { return v; }
+  // Of numbers that put_in_order() laid out.
+  Vec load_ordered(const float* p) const { return load(p); }
 };
 
 // ... or its last n, the other lanes being zero; keep() makes them so in a computed vector.
@@ -92,6 +94,7 @@ struct First {
   template <class T>
   void store(T* p, Vec v) const { store_first(p, v, n); }
   Vec keep(Vec v) const { return select(lane_numbers() < static_cast<int32_t>(n), v, Vec{}); }
+  Vec load_ordered(const float* p) const { return load(p); }
 };
 
 // body(j, part) for every vector of n elements, part being Whole or, for the last, First.
@@ -167,6 +170,17 @@ void over_output_groups(const T* output, int64_t n, bool past_caches, const Body
   if (j < n) body(j, One<First>{{n - j}});
 }
 
+// n numbers as groups of two vectors have them in registers, for many rows that meet them; then zeros to
+// the end of a vector.
+template <class Order>
+void put_in_order(const float* numbers, int64_t n, float* ordered) {
+  over_output_groups<Order, 2>(ordered, n, false, [&](int64_t j, auto group) {
+    Vec v[group.kCount];
+    group.load(numbers + j, v);
+    for (int i = 0; i < group.kCount; ++i) store(ordered + j + i * kLanes, v[i]);
+  });
+}
+
 // Half of what Order::load() brings.
 template <class Order>
 struct FirstOfPair : Whole {
@@ -177,6 +191,7 @@ template <class Order>
 struct SecondOfPair : Whole {
   template <class T>
   Vec load(const T* p) const { return Order::load(p).second; }
+  Vec load_ordered(const float* p) const { return LK_ISA::load(p + kLanes); }
 };
 
 // sums[s] = the sum of its terms over n elements; terms(j, part, of) sets those of element j on, one
@@ -197,7 +212,14 @@ void sums_over(int64_t n, float (&sums)[S], const Terms& terms) {
       add(j + u * kLanes, SecondOfPair<Order>{}, parts[u + 1]);
     }
   }
-  for (int u = 0; j + kLanes <= n; j += kLanes, ++u) add(j, Whole{}, parts[u]);
+  for (; j + 2 * kLanes <= n; j += 2 * kLanes) {
+    add(j, FirstOfPair<Order>{}, parts[0]);
+    add(j, SecondOfPair<Order>{}, parts[1]);
+  }
+  if (j + kLanes <= n) {
+    add(j, Whole{}, parts[2]);
+    j += kLanes;
+  }
   if (j < n) add(j, First{n - j}, parts[3]);
   for (int s = 0; s < S; ++s) {
     sums[s] = reduce_add((parts[0][s] + parts[1][s]) + (parts[2][s] + parts[3][s]));

@@ -121,18 +121,26 @@ TEST_CASE("layer_norm: forward is right") {
 }
 
 TEST_CASE("layer_norm: a mean far from zero costs no accuracy of the variance") {
-  Array x = Array({3, 768}).randomize(1, 999, 1001);
   Array gamma = Array({768}).fill(1), beta({768});
-  const ForwardResult oracle = oracle_forward<double>(x, gamma, beta);
-  on_each_device([&](lk_device* device) {
-    Array y({3, 768}), statistics({3, 2});
-    LK_REQUIRE_OK(lk_layer_norm_forward(device, x.on(device), gamma.on(device), beta.on(device),
-                                        kEps, y.on(device), statistics.on(device)));
-    statistics.fetch();
-    for (int i = 0; i < 3; ++i) {
-      CHECK(statistics.at(2 * i + 1) == doctest::Approx(oracle.statistics.at(2 * i + 1)).epsilon(1e-6));
+  for (int32_t dtype : {LK_F32, LK_BF16}) {
+    Layout layout;
+    layout.dtype = dtype;
+    for (float mean : {1.0, 1.75, 10.0, 1000.0}) {  // standard deviations are 0.6
+      CAPTURE(mean);
+      Array x = Array({3, 768}, layout).randomize(1, mean - 1, mean + 1);
+      const ForwardResult oracle = oracle_forward<double>(x, gamma, beta);
+      on_each_device(dtype, [&](lk_device* device) {
+        Array y({3, 768}, layout), statistics({3, 2});
+        LK_REQUIRE_OK(lk_layer_norm_forward(device, x.on(device), gamma.on(device), beta.on(device),
+                                            kEps, y.on(device), statistics.on(device)));
+        statistics.fetch();
+        for (int i = 0; i < 3; ++i) {
+          CHECK(statistics.at(2 * i + 1) ==
+                doctest::Approx(oracle.statistics.at(2 * i + 1)).epsilon(1e-6));
+        }
+      });
     }
-  });
+  }
 }
 
 TEST_CASE("layer_norm: equal elements give beta") {
