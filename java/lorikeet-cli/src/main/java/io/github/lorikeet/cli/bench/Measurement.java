@@ -11,6 +11,8 @@ package io.github.lorikeet.cli.bench;
  * @param seconds of each round
  * @param arithmetic operations a second that the machine could do, in each round; 0 without a probe
  * @param memory bytes a second that it could move, in each round; 0 without a probe
+ * @param pass bytes a second that a loop moved which goes over memory as the case does, in each
+ *     round; 0 without a probe or such a loop
  * @param cost of each round: its seconds over those that its limit alone would have taken in the
  *     same round; without a probe the seconds themselves
  * @param heapBytes allocated on the Java heap a run
@@ -23,6 +25,7 @@ public record Measurement(
     Samples seconds,
     Samples arithmetic,
     Samples memory,
+    Samples pass,
     Samples cost,
     long heapBytes,
     long nativeAllocations,
@@ -44,6 +47,11 @@ public record Measurement(
   /** The share of the memory bandwidth; above 1 where caches serve. */
   public double ofMemory() {
     return share(bytesPerSecond(), memory.median());
+  }
+
+  /** The share of what a loop that does nothing else reaches on the same way over memory. */
+  public double ofPass() {
+    return share(bytesPerSecond(), pass.median());
   }
 
   private static double share(double rate, double limit) {

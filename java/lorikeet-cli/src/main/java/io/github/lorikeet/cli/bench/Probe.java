@@ -11,6 +11,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 
 /**
  * The machine's limits, measured while benchmarks run: a program of its own ({@code
@@ -56,6 +57,13 @@ public final class Probe implements AutoCloseable {
   /** Bytes a second. */
   double memory() {
     return ask("memory");
+  }
+
+  /**
+   * Bytes a second of a loop that goes this way and does nothing else; 0 for no way in particular.
+   */
+  double memory(Work.Pass pass) {
+    return pass == Work.Pass.OTHER ? 0 : ask(pass.name().toLowerCase(Locale.ROOT));
   }
 
   private double ask(String what) {

@@ -48,8 +48,10 @@ public record Results(DeviceInfo device, String version, Instant when, List<Meas
     map.put("cost", list(m.cost()));
     map.put("peak_operations_per_second", m.arithmetic().median());
     map.put("peak_bytes_per_second", m.memory().median());
+    map.put("loop_bytes_per_second", m.pass().median());
     map.put("share_of_operations", m.ofArithmetic());
     map.put("share_of_bandwidth", m.ofMemory());
+    map.put("share_of_loop", m.ofPass());
     map.put("heap_bytes_per_run", m.heapBytes());
     map.put("device_allocations", m.nativeAllocations());
     map.put("peak_device_bytes", m.peakBytes());

@@ -29,6 +29,7 @@ public final class ResultsView {
     "GB/s",
     "of peak",
     "of memory",
+    "of a loop",
     "heap/run",
     "allocations",
     "memory"
@@ -70,6 +71,7 @@ public final class ResultsView {
               rate(m.bytesPerSecond()),
               Format.decimals(m.ofArithmetic(), 2),
               Format.decimals(m.ofMemory(), 2),
+              Format.decimals(m.ofPass(), 2),
               peer ? "" : Format.bytes(m.heapBytes()),
               peer ? "" : Format.count(m.nativeAllocations()),
               peer ? "" : Format.bytes(m.peakBytes())));

@@ -73,11 +73,13 @@ public final class Timer {
     int count = (int) Math.clamp(seconds / round, rounds, MOST_ROUNDS);
     List<Double> arithmetic = new ArrayList<>();
     List<Double> memory = new ArrayList<>();
+    List<Double> pass = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       double operations = probe == null ? 0 : probe.arithmetic(subject.type());
       double bytes = probe == null ? 0 : probe.memory();
       arithmetic.add(operations);
       memory.add(bytes);
+      pass.add(probe == null ? 0 : probe.memory(subject.work().pass()));
       double limit = limit(subject.work(), operations, bytes);
       for (Lane lane : i % 2 == 0 ? lanes : lanes.reversed()) {
         sample(lane, limit);
@@ -92,6 +94,7 @@ public final class Timer {
                     samples(lane.seconds),
                     samples(arithmetic),
                     samples(memory),
+                    samples(pass),
                     samples(lane.cost),
                     lane.heapBytes,
                     lane.nativeAllocations,

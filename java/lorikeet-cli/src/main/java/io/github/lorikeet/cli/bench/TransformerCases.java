@@ -106,13 +106,20 @@ final class TransformerCases {
             }));
   }
 
+  /** Forward reads x and writes y, backward reads dy too. */
+  private static Work pass(double operations, double bytes, boolean backward) {
+    return backward
+        ? new Work(operations, 3 * bytes, Work.Pass.SUM)
+        : new Work(operations, 2 * bytes, Work.Pass.COPY);
+  }
+
   private static Case layerNorm(DType type, boolean backward) {
     double elements = (double) ROWS * WIDTH;
     return new Case(
         backward ? "layer-norm-backward" : "layer-norm-forward",
         "M=" + ROWS,
         type,
-        new Work((backward ? 12 : 8) * elements, (backward ? 3 : 2) * elements * type.bytes()),
+        pass((backward ? 12 : 8) * elements, elements * type.bytes(), backward),
         body(
             c -> {
               Tensor x = c.tensors.filled("x", type, 1, ROWS, WIDTH);
@@ -142,7 +149,7 @@ final class TransformerCases {
         "M=" + ROWS,
         type,
         // Counted as nothing but its memory traffic: how erf is computed is the kernel's affair.
-        new Work(0, (backward ? 3 : 2) * elements * type.bytes()),
+        pass(0, elements * type.bytes(), backward),
         body(
             c -> {
               Tensor x = c.tensors.filled("x", type, 4, ROWS, k);
