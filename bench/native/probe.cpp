@@ -14,6 +14,7 @@
 // With several threads an answer is the best of a few attempts: those that have just woken share a core
 // until the system spreads them, some 10 ms later.
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <iostream>
 #include <new>
@@ -130,6 +131,8 @@ int main(int argc, char** argv) {
     std::cerr << "usage: lorikeet_bench_probe ISA THREADS\n";
     return 2;
   }
+  // Ctrl-C is meant for the benchmark, which closes the input when it is done.
+  std::signal(SIGINT, SIG_IGN);
   const std::string isa = argv[1];
   const int threads = std::atoi(argv[2]);
   // Asks the system for the registers that some instruction sets need.

@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.concurrent.Callable;
+import java.util.function.BooleanSupplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -42,8 +43,8 @@ import picocli.CommandLine.Spec;
     description = "Time kernels, steps and loading beside this machine's own limits.",
     footer = {
       "",
-      "Exit code 1 where --compare names a regression. docs/performance.md says how to read the",
-      "table.",
+      "Exit code 1 where --compare names a regression. Ctrl-C ends with what was timed so far.",
+      "docs/performance.md says how to read the table.",
       "",
       "Examples:",
       "  lorikeet bench --list",
@@ -130,19 +131,33 @@ final class BenchCommand implements Callable<Integer> {
     if (!(seconds > 0) || rounds < 1) {
       throw new IllegalArgumentException("--seconds and --rounds: expected more than 0");
     }
-    if (way != null) {
-      out.println(new BenchMemory(device).measure(cases, way, weights));
-      return 0;
-    }
-    if (memory) {
-      List<Peers> libraries = peers ? libraries() : List.of();
-      out.print(new BenchMemory(device).table(cases, libraries, spec.commandLine().getErr()));
-      out.flush();
-      return 0;
-    }
     Map<String, Samples> before = compare == null ? Map.of() : Comparison.read(compare);
-    List<String> notes = new ArrayList<>();
-    Results results = measure(cases, notes);
+    // A library that computes must not be ended under its threads: libtorch crashes.
+    try (Interrupt interrupt = new Interrupt()) {
+      if (way != null) {
+        out.println(new BenchMemory(device).measure(cases, way, weights));
+        return 0;
+      }
+      if (memory) {
+        List<Peers> libraries = peers ? libraries() : List.of();
+        PrintWriter err = spec.commandLine().getErr();
+        out.print(new BenchMemory(device).table(cases, libraries, err, interrupt::requested));
+        return 0;
+      }
+      List<String> notes = new ArrayList<>();
+      Results results = measure(cases, notes, interrupt::requested);
+      if (results.all().isEmpty()) {
+        out.println(notes.getLast());
+        return 1;
+      }
+      return report(out, results, before, notes);
+    } finally {
+      out.flush();
+    }
+  }
+
+  private int report(
+      PrintWriter out, Results results, Map<String, Samples> before, List<String> notes) {
     ResultsView view = new ResultsView(results);
     out.print(view.table());
     out.println();
@@ -153,7 +168,6 @@ final class BenchCommand implements Callable<Integer> {
     if (json != null) {
       OutputFolder.write(json, Json.pretty(results.asMap()));
     }
-    out.flush();
     return regressed ? 1 : 0;
   }
 
@@ -175,7 +189,8 @@ final class BenchCommand implements Callable<Integer> {
     return parts.isEmpty() || parts.stream().anyMatch(text::contains);
   }
 
-  private Results measure(List<Case> cases, List<String> notes) {
+  /** Ctrl-C leaves out the case that is being timed, and those after it. */
+  private Results measure(List<Case> cases, List<String> notes, BooleanSupplier interrupted) {
     PrintWriter err = spec.commandLine().getErr();
     if (device.precision() == Precision.TF32) {
       notes.add("what is not multiplied in tf32 is timed with --dtype f32");
@@ -187,12 +202,17 @@ final class BenchCommand implements Callable<Integer> {
       List<Peers> libraries = peers ? libraries() : List.of();
       libraries.forEach(library -> notes.addAll(library.describe()));
       DeviceInfo info = opened.info();
-      Timer timer = new Timer(opened, probe, seconds, rounds);
+      Timer timer = new Timer(opened, probe, seconds, rounds, interrupted);
       List<Measurement> all = new ArrayList<>();
       for (Case each : cases) {
         err.println("  " + each.name() + " " + each.shape());
         err.flush();
-        all.addAll(measure(each, opened, timer, libraries, peers && all.isEmpty()));
+        List<Measurement> timed = measure(each, opened, timer, libraries, peers && all.isEmpty());
+        if (timed.isEmpty()) {
+          notes.add("interrupted: " + each.key() + " and what follows it were not timed");
+          break;
+        }
+        all.addAll(timed);
       }
       return new Results(
           info, Version.number(), Instant.now().truncatedTo(ChronoUnit.SECONDS), all);

@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 
 /** {@code lorikeet bench --memory}: every case, and every peer's way to do it, in a new process. */
 final class BenchMemory {
@@ -35,11 +36,12 @@ final class BenchMemory {
   }
 
   /**
-   * Starts the processes, one after another.
+   * Starts the processes, one after another, until interrupted.
    *
    * @return the table
    */
-  String table(List<Case> cases, List<Peers> libraries, PrintWriter err) {
+  String table(
+      List<Case> cases, List<Peers> libraries, PrintWriter err, BooleanSupplier interrupted) {
     List<Case> chosen = cases.stream().filter(PeakMemory::has).toList();
     if (chosen.isEmpty()) {
       throw new IllegalArgumentException(
@@ -51,13 +53,19 @@ final class BenchMemory {
     try {
       PeakMemory.writeWeights(weights);
       for (Case each : chosen) {
-        PeakMemory own = start(each, "", weights, err);
-        table.row(row(each.name(), each, own, ""));
-        for (String way : libraries.stream().flatMap(l -> l.ways(each).stream()).toList()) {
-          PeakMemory other = start(each, way, weights, err);
-          String ratio = Format.decimals((double) other.peak() / own.peak(), 2);
-          table.row(row("  " + way, each, other, ratio));
+        PeakMemory own = null;
+        for (String way : ways(each, libraries)) {
+          if (interrupted.getAsBoolean()) {
+            return table.toString();
+          }
+          PeakMemory memory = start(each, way, weights, err);
+          own = own == null ? memory : own;
+          table.row(row(each, way, memory, own));
         }
+      }
+    } catch (IllegalStateException e) {
+      if (!interrupted.getAsBoolean()) { // Ctrl-C ends the other process too
+        throw e;
       }
     } finally {
       delete(weights);
@@ -65,14 +73,21 @@ final class BenchMemory {
     return table.toString();
   }
 
-  private static String[] row(String name, Case subject, PeakMemory memory, String ratio) {
+  /** Lorikeet's own, which has no name, and the libraries'. */
+  private static List<String> ways(Case subject, List<Peers> libraries) {
+    List<String> ways = new ArrayList<>(List.of(""));
+    libraries.forEach(library -> ways.addAll(library.ways(subject)));
+    return ways;
+  }
+
+  private static String[] row(Case subject, String way, PeakMemory memory, PeakMemory own) {
     return new String[] {
-      name,
+      way.isEmpty() ? subject.name() : "  " + way,
       subject.shape(),
       subject.dtype(),
       Format.bytes(memory.peak()),
       Format.bytes(memory.before()),
-      ratio
+      way.isEmpty() ? "" : Format.decimals((double) memory.peak() / own.peak(), 2)
     };
   }
 

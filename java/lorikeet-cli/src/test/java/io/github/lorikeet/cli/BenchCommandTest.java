@@ -5,8 +5,12 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.lorikeet.cli.bench.Body;
+import io.github.lorikeet.cli.bench.Case;
 import io.github.lorikeet.cli.bench.Cases;
+import io.github.lorikeet.cli.bench.Timer;
 import io.github.lorikeet.core.DType;
+import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.Precision;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -15,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -124,6 +129,22 @@ class BenchCommandTest {
       costs.appendReplacement(changed, "\"cost\" : [ " + String.join(", ", scaled) + " ]");
     }
     return costs.appendTail(changed).toString();
+  }
+
+  @Test
+  void interruptedACaseGivesNoFigures() {
+    Case subject =
+        Cases.of(DType.F32, Precision.EXACT).stream()
+            .filter(each -> each.key().startsWith("lora-forward qkv M=197"))
+            .findFirst()
+            .orElseThrow();
+    AtomicInteger runs = new AtomicInteger();
+    try (Device device = Device.open("cpu", 1);
+        Body body = subject.open(device)) {
+      Timer timer = new Timer(device, null, 0.01, 1000, () -> runs.incrementAndGet() > 20);
+      assertThat(timer.time(subject, List.of(new Timer.Entrant("", body)))).isEmpty();
+    }
+    assertThat(runs).hasValueLessThan(30);
   }
 
   @Test

@@ -9,6 +9,7 @@ import io.github.lorikeet.core.MemoryInfo;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 
 /**
  * Times bodies in turns: a round measures the machine's limits, then each body once, the order
@@ -30,6 +31,7 @@ public final class Timer {
   private final Probe probe;
   private final double seconds;
   private final int rounds;
+  private final BooleanSupplier interrupted;
   private final boolean processorTime;
   private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
@@ -37,12 +39,15 @@ public final class Timer {
    * @param probe null where the machine's limits are not to be had
    * @param seconds to spend on each body
    * @param rounds at least, whatever time they take
+   * @param interrupted asked after each run
    */
-  public Timer(Device device, Probe probe, double seconds, int rounds) {
+  public Timer(
+      Device device, Probe probe, double seconds, int rounds, BooleanSupplier interrupted) {
     this.device = device;
     this.probe = probe;
     this.seconds = seconds;
     this.rounds = rounds;
+    this.interrupted = interrupted;
     processorTime = device.info().threads() == 1 && device.name().equals("cpu");
   }
 
@@ -64,13 +69,13 @@ public final class Timer {
     }
   }
 
-  /** Times the entrants of a case beside each other. */
+  /** Times the entrants of a case beside each other; returns nothing when interrupted. */
   public List<Measurement> time(Case subject, List<Entrant> entrants) {
     List<Lane> lanes = entrants.stream().map(Lane::new).toList();
     lanes.forEach(this::warmUp);
     double longest = lanes.stream().mapToDouble(lane -> lane.estimate).max().orElse(1);
     double round = Math.max(SAMPLE_SECONDS, longest);
-    int count = (int) Math.clamp(seconds / round, rounds, MOST_ROUNDS);
+    int count = Math.max(rounds, (int) Math.min(seconds / round, MOST_ROUNDS));
     List<Double> arithmetic = new ArrayList<>();
     List<Double> memory = new ArrayList<>();
     List<Double> pass = new ArrayList<>();
@@ -82,6 +87,9 @@ public final class Timer {
       pass.add(probe == null ? 0 : probe.memory(subject.work().pass()));
       double limit = limit(subject.work(), operations, bytes);
       for (Lane lane : i % 2 == 0 ? lanes : lanes.reversed()) {
+        if (interrupted.getAsBoolean()) {
+          return List.of();
+        }
         sample(lane, limit);
       }
     }
@@ -124,7 +132,7 @@ public final class Timer {
       device.synchronize();
       least = Math.min(least, (System.nanoTime() - start) / 1e9);
       runs++;
-    } while (runs < 3 || System.nanoTime() < end);
+    } while (!interrupted.getAsBoolean() && (runs < 3 || System.nanoTime() < end));
     lane.estimate = least;
     lane.runs = (int) Math.clamp(SAMPLE_SECONDS / least, 1, 100_000);
   }
