@@ -1,178 +1,19 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
-#include "linear/linear.h"
+#include "linear/test.h"
 
 #include <cmath>
-
-#include "common/half_scalar.h"
-#include "support.h"
 
 namespace lk::test {
 namespace {
 
-struct Shape {
-  int64_t m, n, k;
-};
+using namespace linear_layer;
+
 // Single elements and rows, primes, edges of every tile, several blocks of rows and, for plain
 // weights, several chunks.
 const Shape kShapes[] = {{1, 1, 1},     {1, 14, 768},   {2, 33, 17}, {13, 131, 64},
                          {53, 97, 31},  {197, 37, 129}, {64, 96, 48}, {300, 61, 70},
                          {5, 2000, 700}, {270, 20, 24}};
-
-// Everything a layer reads, on the host.
-struct Layer {
-  Shape shape;
-  Layout layout;
-  Array x, w, bias, residual, row_scale, dy, x_pre_activation;
-
-  explicit Layer(Shape shape, Layout layout = {})
-      : shape(shape),
-        layout(layout),
-        x(Array({shape.m, shape.k}, layout).randomize(1)),
-        w(Array({shape.n, shape.k}, layout).randomize(2)),
-        bias(Array({shape.n}).randomize(3)),
-        residual(Array({shape.m, shape.n}, layout).randomize(4)),
-        row_scale(Array({shape.m % 4 == 0 ? shape.m / 4 : shape.m}).randomize(5, 0, 2)),
-        dy(Array({shape.m, shape.n}, layout).randomize(6)),
-        x_pre_activation(Array({shape.m, shape.k}, layout).randomize(7, -3, 3)) {
-    row_scale.at(0) = 0;  // a dropped sample
-  }
-
-  linear::Weight weight() {
-    const Matrix rows = w.matrix();
-    return {rows.data, rows.rows, rows.columns, rows.stride, false};
-  }
-  linear::RowScale scale() { return {row_scale.vector().data, shape.m / row_scale.size()}; }
-};
-
-// With nothing after the product, or with all of it.
-struct ForwardResult {
-  Array y, pre_activation;
-};
-
-ForwardResult forward_outputs(const Layer& layer) {
-  return {Array({layer.shape.m, layer.shape.n}, layer.layout),
-          Array({layer.shape.m, layer.shape.n}, layer.layout)};
-}
-
-template <class Real>
-ForwardResult oracle_forward(Layer layer, bool whole) {
-  ForwardResult result = forward_outputs(layer);
-  linear::Forward call;
-  call.x = layer.x.matrix();
-  call.w = layer.weight();
-  call.y = result.y.matrix();
-  if (whole) {
-    call.bias = layer.bias.vector();
-    call.epilogue = {result.pre_activation.matrix(), layer.residual.matrix(), layer.scale(), true};
-  }
-  linear::reference_forward<Real>(call);
-  return result;
-}
-
-ForwardResult run_forward(lk_device* device, Layer layer, int32_t format, bool whole) {
-  ForwardResult result = forward_outputs(layer);
-  const PreparedWeight w(device, layer.w, format);
-  size_t bytes = 0;
-  LK_REQUIRE_OK(lk_linear_forward_workspace(device, layer.shape.m, w.get(), &bytes));
-  Workspace workspace(device, bytes);
-  lk_epilogue epilogue{};
-  epilogue.pre_activation = result.pre_activation.on(device);
-  epilogue.residual = layer.residual.on(device);
-  epilogue.row_scale = layer.row_scale.on(device);
-  epilogue.activation = LK_ACTIVATION_GELU;
-  LK_REQUIRE_OK(lk_linear_forward(device, layer.x.on(device), w.get(),
-                                  whole ? layer.bias.on(device) : nullptr,
-                                  whole ? &epilogue : nullptr, result.y.on(device),
-                                  workspace.data(), bytes));
-  result.y.fetch();
-  result.pre_activation.fetch();
-  return result;
-}
-
-struct BackwardResult {
-  Array d_x, d_weight, d_bias;
-};
-
-// Gradients start from numbers of their own, for the flags that add to them.
-BackwardResult backward_outputs(const Layer& layer) {
-  return {Array({layer.shape.m, layer.shape.k}, layer.layout).randomize(11),
-          Array({layer.shape.n, layer.shape.k}, layer.layout.f32()).randomize(12),
-          Array({layer.shape.n}).randomize(13)};
-}
-
-struct Options {
-  bool row_scale = false, x_pre_activation = false;
-  int32_t flags = 0;
-};
-const Options kOptions[] = {{false, false, 0},
-                            {true, true, 0},
-                            {true, false, LK_ADD_TO_D_X},
-                            {false, true, LK_ADD_TO_PARAMETERS},
-                            {true, false, LK_ADD_TO_D_X | LK_ADD_TO_PARAMETERS}};
-
-template <class Real>
-BackwardResult oracle_backward(Layer layer, const Options& options) {
-  BackwardResult result = backward_outputs(layer);
-  linear::Backward call;
-  call.dy = layer.dy.matrix();
-  call.x = layer.x.matrix();
-  call.w = layer.weight();
-  if (options.row_scale) call.row_scale = layer.scale();
-  if (options.x_pre_activation) call.x_pre_activation = layer.x_pre_activation.matrix();
-  call.add_to_d_x = options.flags & LK_ADD_TO_D_X;
-  call.add_to_parameters = options.flags & LK_ADD_TO_PARAMETERS;
-  call.d_x = result.d_x.matrix();
-  call.d_weight = result.d_weight.matrix();
-  call.d_bias = result.d_bias.vector();
-  linear::reference_backward<Real>(call);
-  return result;
-}
-
-// The yardstick of a backward pass: plain maths in the activations' dtype, whose scaled gradient is
-// an activation too.
-BackwardResult plain_backward(const Layer& layer, const Options& options) {
-  BackwardResult result = oracle_backward<float>(layer, options);
-  if (layer.layout.dtype == LK_F32 || !options.row_scale) return result;
-  Layer scaled = layer;
-  const int64_t rows = layer.shape.m / layer.row_scale.size();
-  for (int64_t i = 0; i < scaled.dy.size(); ++i) {
-    const float scale = layer.row_scale.at(i / layer.shape.n / rows);
-    scaled.dy.at(i) = round_to(layer.layout.dtype, layer.dy.at(i) * scale);
-  }
-  Options without = options;
-  without.row_scale = false;
-  result.d_weight = oracle_backward<float>(scaled, without).d_weight;
-  return result;
-}
-
-BackwardResult run_backward(lk_device* device, Layer layer, int32_t format,
-                            const Options& options) {
-  BackwardResult result = backward_outputs(layer);
-  const PreparedWeight w(device, layer.w, format);
-  size_t bytes = 0;
-  LK_REQUIRE_OK(lk_linear_backward_workspace(device, layer.shape.m, w.get(), &bytes));
-  Workspace workspace(device, bytes);
-  lk_linear_backward_options given{};
-  if (options.row_scale) given.row_scale = layer.row_scale.on(device);
-  if (options.x_pre_activation) given.x_pre_activation = layer.x_pre_activation.on(device);
-  given.flags = options.flags;
-  LK_REQUIRE_OK(lk_linear_backward(device, layer.dy.on(device), layer.x.on(device), w.get(),
-                                   &given, result.d_x.on(device), result.d_weight.on(device),
-                                   result.d_bias.on(device), workspace.data(), bytes));
-  result.d_x.fetch();
-  result.d_weight.fetch();
-  result.d_bias.fetch();
-  return result;
-}
-
-const int32_t kFormats[] = {LK_WEIGHT_PLAIN, LK_WEIGHT_PACKED};
-
-// Both, but on a simulated device, where each is a second's work, one for each layout.
-std::vector<int32_t> formats(lk_device* device, const Layer& layer) {
-  if (!is_simulated(device)) return {kFormats[0], kFormats[1]};
-  return {kFormats[layer.layout.offset % 2]};
-}
 
 // A simulated device runs the larger shapes in one layout, and the largest not at all.
 bool is_left_out(lk_device* device, const Layer& layer) {
@@ -203,13 +44,6 @@ Array rows_of(const Array& array, int64_t first, int64_t count) {
   Array part({count, columns});
   for (int64_t i = 0; i < part.size(); ++i) part.at(i) = array.at(first * columns + i);
   return part;
-}
-
-void check_gradients(const BackwardResult& result, const BackwardResult& oracle,
-                     const BackwardResult& plain) {
-  check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
-  check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
-  check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);
 }
 
 }  // namespace
@@ -270,149 +104,6 @@ TEST_CASE("linear: more of x than is packed at once") {
   }
 }
 
-// The yardstick of tf32: plain maths of operands rounded to it, and of exact ones where no tensor
-// core multiplies.
-Layer in_tf32(Layer layer) {
-  for (Array* operand : {&layer.x, &layer.w, &layer.dy}) *operand = operand->rounded_to(kTf32);
-  return layer;
-}
-BackwardResult tf32_backward(const Layer& layer, const Options& options) {
-  BackwardResult result = oracle_backward<float>(in_tf32(layer), options);
-  result.d_bias = oracle_backward<float>(layer, options).d_bias;
-  if (!options.row_scale) return result;
-  Layer scaled = layer;
-  const int64_t rows = layer.shape.m / layer.row_scale.size();
-  for (int64_t i = 0; i < scaled.dy.size(); ++i) {
-    scaled.dy.at(i) *= layer.row_scale.at(i / layer.shape.n / rows);
-  }
-  Options without = options;
-  without.row_scale = false;
-  result.d_weight = oracle_backward<float>(in_tf32(scaled), without).d_weight;
-  return result;
-}
-
-// Which kernel the last call ran on.
-bool ran_in_tf32() { return std::string(lk_describe()).find("tf32") != std::string::npos; }
-
-TEST_CASE("linear: tf32 is right") {
-  for (const Shape& shape : {Shape{1, 4, 4}, {53, 100, 36}, {197, 36, 128}, {64, 96, 48}, {70, 132, 68}}) {
-    CAPTURE(shape.m);
-    CAPTURE(shape.n);
-    CAPTURE(shape.k);
-    for (const int64_t padding : {0, 4}) {
-      const Layer layer(shape, {0, padding, LK_F32});
-      const auto oracle = oracle_forward<double>(layer, true);
-      const auto plain = oracle_forward<float>(in_tf32(layer), true);
-      on_each_device_in_tf32([&](lk_device* device) {
-        for (const int32_t format : kFormats) {
-          const ForwardResult result = run_forward(device, layer, format, true);
-          CHECK(ran_in_tf32());
-          check_right("y", result.y, oracle.y, plain.y);
-          check_right("pre_activation", result.pre_activation, oracle.pre_activation,
-                      plain.pre_activation);
-        }
-      });
-      for (const Options& options : kOptions) {
-        const BackwardResult exact = oracle_backward<double>(layer, options);
-        const BackwardResult yardstick = tf32_backward(layer, options);
-        CAPTURE(options.row_scale);
-        CAPTURE(options.flags);
-        on_each_device_in_tf32([&](lk_device* device) {
-          const BackwardResult result =
-              run_backward(device, layer, padding ? LK_WEIGHT_PLAIN : LK_WEIGHT_PACKED, options);
-          CHECK(ran_in_tf32());
-          check_gradients(result, exact, yardstick);
-        });
-      }
-    }
-  }
-}
-
-// With one operand the identity a product is the other one, rounded. Every operand of every product,
-// whichever way it lies.
-TEST_CASE("linear: tf32 rounds operands to nearest, ties away from zero") {
-  constexpr int64_t kSide = 8;
-  Layer layer({kSide, kSide, kSide});
-  Array identity({kSide, kSide}), values({kSide, kSide});
-  const float tie = 1 + std::ldexp(1.0f, -11), below = 1 + std::ldexp(1.0f, -12);
-  const float above = 1 + 3 * std::ldexp(1.0f, -12), odd_tie = 1 + 3 * std::ldexp(1.0f, -11);
-  const float list[] = {tie, -tie, below, -below, above, -above, odd_tie, 1e-30f * tie};
-  for (int64_t i = 0; i < kSide; ++i) {
-    identity.at(i * kSide + i) = 1;
-    for (int64_t j = 0; j < kSide; ++j) values.at(i * kSide + j) = list[(i + j) % kSide];
-  }
-  CHECK(float_to_tf32(tie) == 1 + std::ldexp(1.0f, -10));
-  CHECK(float_to_tf32(-below) == -1);
-  CHECK(float_to_tf32(odd_tie) == 1 + std::ldexp(1.0f, -9));
-  Array rounded = values.rounded_to(kTf32), turned = rounded;
-  for (int64_t i = 0; i < values.size(); ++i) {
-    turned.at(i) = rounded.at(i % kSide * kSide + i / kSide);
-  }
-  on_each_device_in_tf32([&](lk_device* device) {
-    const auto forward = [&](const Array& x, const Array& w) {
-      layer.x = x;
-      layer.w = w;
-      return run_forward(device, layer, LK_WEIGHT_PLAIN, false).y;
-    };
-    const auto backward = [&](const Array& dy, const Array& w, const Array& x) {
-      layer.dy = dy;
-      layer.w = w;
-      layer.x = x;
-      return run_backward(device, layer, LK_WEIGHT_PLAIN, {});
-    };
-    check_same_bits("x", forward(values, identity), rounded);
-    check_same_bits("w", forward(identity, values), turned);
-    check_same_bits("dy", backward(values, identity, identity).d_x, rounded);
-    check_same_bits("w", backward(identity, values, identity).d_x, rounded);
-    check_same_bits("dy", backward(values, identity, identity).d_weight, turned);
-    check_same_bits("x", backward(identity, identity, values).d_weight, rounded);
-  });
-}
-
-TEST_CASE("linear: what tf32 does not take is exact") {
-  const Layer aligned({20, 24, 40}), off({20, 24, 40}, {1, 0, LK_F32}), odd({20, 25, 40});
-  const Layer padded({20, 24, 40}, {0, 1, LK_F32}), narrow({20, 24, 42});
-  Layer odd_x = aligned, odd_dy = aligned, odd_w = aligned, padded_w = aligned;
-  odd_x.x = off.x;
-  odd_dy.dy = off.dy;
-  odd_w.w = off.w;
-  padded_w.w = padded.w;
-  on_each_device_in_tf32([&](lk_device* device) {
-    const auto forward = [&](const Layer& layer, bool exact) {
-      LK_REQUIRE_OK(lk_set_precision(device, exact ? LK_PRECISION_EXACT : LK_PRECISION_TF32));
-      return run_forward(device, layer, LK_WEIGHT_PLAIN, true).y;
-    };
-    const auto backward = [&](const Layer& layer, bool exact) {
-      LK_REQUIRE_OK(lk_set_precision(device, exact ? LK_PRECISION_EXACT : LK_PRECISION_TF32));
-      return run_backward(device, layer, LK_WEIGHT_PLAIN, {true, true, 0});
-    };
-    for (const Layer& layer : {off, padded, odd_x, odd_w, padded_w, odd, narrow}) {
-      check_same_bits("y", forward(layer, false), forward(layer, true));
-    }
-    for (const Layer& layer : {off, padded, odd_dy, odd_w, padded_w, odd, narrow}) {
-      check_same_bits("d_x", backward(layer, false).d_x, backward(layer, true).d_x);
-    }
-    for (const Layer& layer : {off, padded, odd_dy, odd_x, odd, narrow}) {
-      check_same_bits("d_weight", backward(layer, false).d_weight, backward(layer, true).d_weight);
-    }
-    forward(aligned, true);
-    CHECK(!ran_in_tf32());
-  });
-}
-
-TEST_CASE("linear: large layers in tf32") {
-  on_each_device_in_tf32([&](lk_device* device) {
-    const Layer wide({1293, 1096, 36});
-    check_right("y", run_forward(device, wide, LK_WEIGHT_PLAIN, true).y,
-                oracle_forward<double>(wide, true).y, oracle_forward<float>(in_tf32(wide), true).y);
-    const Layer tall({1293, 36, 1096});
-    const BackwardResult result = run_backward(device, tall, LK_WEIGHT_PACKED, {});
-    const BackwardResult oracle = oracle_backward<double>(tall, {}), plain = tf32_backward(tall, {});
-    check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
-    check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
-  });
-}
-
 TEST_CASE("linear: one operand off its alignment, the others aligned") {
   const Layout aligned = {0, 0, LK_BF16}, off = {1, 0, LK_BF16};
   Layer layer({20, 24, 40}, aligned), odd_w = layer, odd_x = layer, odd_dy = layer;
@@ -470,22 +161,6 @@ TEST_CASE("linear: no bank conflicts, and no more matrix instructions than the t
     const auto tiles = [](int64_t size) { return (size + 63) / 64; };
     CHECK(counters["linear_forward"].mma == tiles(shape.m) * tiles(shape.n) * shape.k / 16 * 32);
     CHECK(counters["linear_d_weight_scaled"].load_matrix > 0);
-  });
-  const Layer wide(shape);
-  on_each_device_in_tf32([&](lk_device* device) {
-    if (!is_simulated(device)) return;
-    auto counters = count_kernels(device, [&] {
-      run_forward(device, wide, LK_WEIGHT_PLAIN, true);
-      run_backward(device, wide, LK_WEIGHT_PLAIN, kOptions[1]);
-    });
-    for (const auto& [kernel, counts] : counters) {
-      CAPTURE(kernel);
-      CHECK(counts.load_matrix_conflicts == 0);
-    }
-    // The same tiles in steps of 8.
-    CHECK(counters["linear_forward"].mma == 3 * 2 * shape.k / 8 * 32);
-    CHECK(counters["linear_d_x"].mma == 3 * 2 * ((shape.n + 15) / 16 * 2) * 32);
-    CHECK(counters["linear_d_weight_scaled"].mma > 0);
   });
 }
 
