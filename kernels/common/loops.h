@@ -195,35 +195,39 @@ struct SecondOfPair : Whole {
 };
 
 // sums[s] = the sum of its terms over n elements; terms(j, part, of) sets those of element j on, one
-// for each sum. Four interleaved partial sums each: the additions of one need not wait for each other,
-// and each is a quarter as long. Lanes a tail does not have must be zero in its terms.
+// for each of at most two sums. Four interleaved partial sums each: the additions of one need not wait for
+// each other, and each is a quarter as long. Lanes a tail does not have must be zero in its terms. The two
+// sums are written out: arrays that a loop walks stay in memory.
 template <class Order, int S, class Terms>
 void sums_over(int64_t n, float (&sums)[S], const Terms& terms) {
-  Vec parts[4][S] = {}, of[S];
+  static_assert(S <= 2);
+  Vec a[S] = {}, b[S] = {}, c[S] = {}, d[S] = {};
   const auto add = [&](int64_t j, auto part, Vec (&to)[S]) {
+    Vec of[S];
     terms(j, part, of);
-    for (int s = 0; s < S; ++s) to[s] += of[s];
+    to[0] += of[0];
+    if constexpr (S == 2) to[1] += of[1];
+  };
+  const auto add_pair = [&](int64_t j, Vec (&first)[S], Vec (&second)[S]) {
+    add(j, FirstOfPair<Order>{}, first);
+    add(j, SecondOfPair<Order>{}, second);
   };
   int64_t j = 0;
   for (; j + 4 * kLanes <= n; j += 4 * kLanes) {
-#pragma GCC unroll 2
-    for (int u = 0; u < 4; u += 2) {
-      add(j + u * kLanes, FirstOfPair<Order>{}, parts[u]);
-      add(j + u * kLanes, SecondOfPair<Order>{}, parts[u + 1]);
-    }
+    add_pair(j, a, b);
+    add_pair(j + 2 * kLanes, c, d);
   }
-  for (; j + 2 * kLanes <= n; j += 2 * kLanes) {
-    add(j, FirstOfPair<Order>{}, parts[0]);
-    add(j, SecondOfPair<Order>{}, parts[1]);
+  if (j + 2 * kLanes <= n) {
+    add_pair(j, a, b);
+    j += 2 * kLanes;
   }
   if (j + kLanes <= n) {
-    add(j, Whole{}, parts[2]);
+    add(j, Whole{}, c);
     j += kLanes;
   }
-  if (j < n) add(j, First{n - j}, parts[3]);
-  for (int s = 0; s < S; ++s) {
-    sums[s] = reduce_add((parts[0][s] + parts[1][s]) + (parts[2][s] + parts[3][s]));
-  }
+  if (j < n) add(j, First{n - j}, d);
+  sums[0] = reduce_add((a[0] + b[0]) + (c[0] + d[0]));
+  if constexpr (S == 2) sums[1] = reduce_add((a[1] + b[1]) + (c[1] + d[1]));
 }
 
 // One sum, of term(j, part).
