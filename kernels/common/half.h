@@ -215,6 +215,14 @@ inline void store_pair(Bf16* p, Pair pair) {
 }
 
 // The first n of kLanes elements, zero in the others; 0 < n < kLanes.
+#if defined(__AVX512BW__) && defined(__AVX512VL__) && LK_VECTOR_BYTES == 64
+inline Vec load_first(const Bf16* p, int64_t n) {
+  return from_bits(widen(reinterpret_cast<HalfWords>(_mm256_maskz_loadu_epi16(first_of(n), p))) << 16);
+}
+inline void store_first(Bf16* p, Vec v, int64_t n) {
+  _mm256_mask_storeu_epi16(p, first_of(n), reinterpret_cast<__m256i>(bf16_words(v)));
+}
+#else
 inline Vec load_first(const Bf16* p, int64_t n) {
   Bf16 padded[kLanes] = {};
   __builtin_memcpy(padded, p, static_cast<size_t>(n) * sizeof(Bf16));
@@ -225,6 +233,7 @@ inline void store_first(Bf16* p, Vec v, int64_t n) {
   store(all, v);
   __builtin_memcpy(p, all, static_cast<size_t>(n) * sizeof(Bf16));
 }
+#endif
 
 // The first n elements at p, zero in the other lanes; n may be 0 or less, or kLanes or more.
 template <class T>

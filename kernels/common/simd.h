@@ -58,6 +58,11 @@ inline Int lane_numbers() {
 }
 
 // The first n of kLanes elements, zero in the others; 0 < n < kLanes.
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+inline uint16_t first_of(int64_t n) { return static_cast<uint16_t>((1u << n) - 1); }
+inline Vec load_first(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(first_of(n), p); }
+inline void store_first(float* p, Vec v, int64_t n) { _mm512_mask_storeu_ps(p, first_of(n), v); }
+#else
 inline Vec load_first(const float* p, int64_t n) {
   Vec v{};
   __builtin_memcpy(&v, p, static_cast<size_t>(n) * 4);
@@ -66,6 +71,7 @@ inline Vec load_first(const float* p, int64_t n) {
 inline void store_first(float* p, Vec v, int64_t n) {
   __builtin_memcpy(p, &v, static_cast<size_t>(n) * 4);
 }
+#endif
 
 // A mask kept as bytes of 0 or -1.
 typedef int8_t Bytes __attribute__((vector_size(kLanes)));

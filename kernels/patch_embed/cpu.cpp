@@ -36,30 +36,27 @@ struct Unit<2> {
   typedef Bf16 Number;
 };
 
-// Unit s of row r of a scalar operand.
-float* unit_at(float* tile, int64_t rows, int64_t r, int64_t s) {
-  return tile + (s / kPanel * rows + r) * kPanel + s % kPanel;
-}
-
 // A tile of `rows` patches from the `first`-th of the batch on, as a scalar operand.
 template <class T>
 void pack_patches(const Patches& patches, int64_t first, int64_t rows, float* tile) {
   using Number = typename Unit<kDepth<T>>::Number;
-  const int64_t last = patches.pixels() / kDepth<T>;
+  constexpr int64_t kBlock = kPanel * kDepth<T>;  // numbers of a row that lie side by side
   for (int64_t r = 0; r < rows; ++r) {
+    const auto place = [&](int64_t k) {
+      return reinterpret_cast<Number*>(tile + (k / kBlock * rows + r) * kPanel) + k % kBlock;
+    };
     // Of a pair, pixels may fill the first number only.
-    if (patches.pixels() % kDepth<T> != 0) *unit_at(tile, rows, r, last) = 0;
+    if (patches.pixels() % kDepth<T> != 0) __builtin_memset(place(patches.pixels()), 0, sizeof(Number));
     const int64_t image = (first + r) / patches.count, patch = (first + r) % patches.count;
     over_pixel_rows(patches, image, patch, [&](int64_t k, const float* pixels, int64_t n) {
-      over_vectors(n, [&](int64_t j, auto part) {
-        Number numbers[kLanes];
-        store(numbers, part.load(pixels + j));
-        for (int64_t i = 0; i < smaller(kLanes, n - j); ++i) {
-          const int64_t at = k + j + i;
-          auto* unit = reinterpret_cast<char*>(unit_at(tile, rows, r, at / kDepth<T>));
-          __builtin_memcpy(unit + at % kDepth<T> * sizeof(Number), &numbers[i], sizeof(Number));
-        }
-      });
+      while (n > 0) {
+        const int64_t count = smaller(n, kBlock - k % kBlock);
+        Number* numbers = place(k);
+        over_vectors(count, [&](int64_t j, auto part) { part.store(numbers + j, part.load(pixels + j)); });
+        k += count;
+        pixels += count;
+        n -= count;
+      }
     });
   }
 }
