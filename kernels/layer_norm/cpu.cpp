@@ -32,14 +32,16 @@ Moments moments_of_pairs(const Bf16* x, int64_t k) {
     sums[u] = dot_pairs(sums[u], pairs, ones);
     squares[u] = dot_pairs(squares[u], pairs, pairs);
   };
+  const auto pairs_at = [&](int64_t j) { return load(reinterpret_cast<const float*>(x + j)); };
   int64_t j = 0;
   for (; j + 4 * kNumbers <= k; j += 4 * kNumbers) {
 #pragma GCC unroll 4
-    for (int u = 0; u < 4; ++u) add(u, load(reinterpret_cast<const float*>(x + j + u * kNumbers)));
+    for (int u = 0; u < 4; ++u) add(u, pairs_at(j + u * kNumbers));
   }
-  for (; j < k; j += kNumbers) {
+  for (; j + kNumbers <= k; j += kNumbers) add(0, pairs_at(j));
+  if (j < k) {
     Vec pairs{};
-    __builtin_memcpy(&pairs, x + j, static_cast<size_t>(smaller(kNumbers, k - j)) * sizeof(Bf16));
+    __builtin_memcpy(&pairs, x + j, static_cast<size_t>(k - j) * sizeof(Bf16));
     add(0, pairs);
   }
   const auto total = [](const Vec (&v)[4]) { return reduce_add((v[0] + v[1]) + (v[2] + v[3])); };

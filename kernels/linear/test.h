@@ -100,10 +100,10 @@ struct Options {
   int32_t flags = 0;
 };
 inline const Options kOptions[] = {{false, false, 0},
-                            {true, true, 0},
-                            {true, false, LK_ADD_TO_D_X},
-                            {false, true, LK_ADD_TO_PARAMETERS},
-                            {true, false, LK_ADD_TO_D_X | LK_ADD_TO_PARAMETERS}};
+                                   {true, true, 0},
+                                   {true, false, LK_ADD_TO_D_X},
+                                   {false, true, LK_ADD_TO_PARAMETERS},
+                                   {true, false, LK_ADD_TO_D_X | LK_ADD_TO_PARAMETERS}};
 
 template <class Real>
 BackwardResult oracle_backward(Layer layer, const Options& options) {
@@ -141,7 +141,7 @@ inline BackwardResult plain_backward(const Layer& layer, const Options& options)
 }
 
 inline BackwardResult run_backward(lk_device* device, Layer layer, int32_t format,
-                            const Options& options) {
+                                   const Options& options) {
   BackwardResult result = backward_outputs(layer);
   const PreparedWeight w(device, layer.w, format);
   size_t bytes = 0;
@@ -169,7 +169,7 @@ inline std::vector<int32_t> formats(lk_device* device, const Layer& layer) {
 }
 
 inline void check_gradients(const BackwardResult& result, const BackwardResult& oracle,
-                     const BackwardResult& plain) {
+                            const BackwardResult& plain) {
   check_right("d_x", result.d_x, oracle.d_x, plain.d_x);
   check_right("d_weight", result.d_weight, oracle.d_weight, plain.d_weight);
   check_right("d_bias", result.d_bias, oracle.d_bias, plain.d_bias);

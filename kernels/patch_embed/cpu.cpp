@@ -42,21 +42,19 @@ void pack_patches(const Patches& patches, int64_t first, int64_t rows, float* ti
   using Number = typename Unit<kDepth<T>>::Number;
   constexpr int64_t kBlock = kPanel * kDepth<T>;  // numbers of a row that lie side by side
   for (int64_t r = 0; r < rows; ++r) {
-    const auto place = [&](int64_t k) {
-      return reinterpret_cast<Number*>(tile + (k / kBlock * rows + r) * kPanel) + k % kBlock;
+    const auto block = [&](int64_t b) {
+      return reinterpret_cast<Number*>(tile + (b * rows + r) * kPanel);
     };
     // Of a pair, pixels may fill the first number only.
-    if (patches.pixels() % kDepth<T> != 0) __builtin_memset(place(patches.pixels()), 0, sizeof(Number));
+    const int64_t end = patches.pixels();
+    if (end % kDepth<T> != 0) __builtin_memset(block(end / kBlock) + end % kBlock, 0, sizeof(Number));
     const int64_t image = (first + r) / patches.count, patch = (first + r) % patches.count;
     over_pixel_rows(patches, image, patch, [&](int64_t k, const float* pixels, int64_t n) {
-      while (n > 0) {
-        const int64_t count = smaller(n, kBlock - k % kBlock);
-        Number* numbers = place(k);
+      over_pieces(k, n, kBlock, [&](int64_t b, int64_t first_number, int64_t count) {
+        Number* numbers = block(b) + first_number;
         over_vectors(count, [&](int64_t j, auto part) { part.store(numbers + j, part.load(pixels + j)); });
-        k += count;
         pixels += count;
-        n -= count;
-      }
+      });
     });
   }
 }

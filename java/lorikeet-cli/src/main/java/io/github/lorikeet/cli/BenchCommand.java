@@ -162,7 +162,8 @@ final class BenchCommand implements Callable<Integer> {
     out.print(view.table());
     out.println();
     view.facts().forEach(fact -> out.println(fact.name() + ": " + fact.value()));
-    boolean regressed = compare != null && report(out, Comparison.of(results, before), notes);
+    boolean regressed =
+        compare != null && reportChanges(out, Comparison.of(results, before), notes);
     notes.forEach(note -> out.println("note: " + note));
     OutputFolder.write(html, view.page(notes));
     if (json != null) {
@@ -270,7 +271,8 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   /** Prints what changed; true where something became slower. */
-  private static boolean report(PrintWriter out, List<Comparison.Row> rows, List<String> notes) {
+  private static boolean reportChanges(
+      PrintWriter out, List<Comparison.Row> rows, List<String> notes) {
     boolean regressed = false;
     for (Comparison.Row row : rows) {
       if (row.isRegression() || row.isImprovement()) {
