@@ -68,21 +68,10 @@ constexpr int64_t kAhead = 8;
 // Blocks of steps in which what the sums will meet is prefetched: the last ones.
 constexpr int kLate = 4;
 
-// The microkernel. Contract: Rows * Vectors sums live in registers from the first step to the last,
-// read from the tile first if `add`; a step loads Vectors vectors and Rows scalars (broadcasts) and
-// does Rows * Vectors multiply-adds; `count` may be any number, operands need no alignment; nothing
-// beyond the steps is read, but vectors kAhead steps on, the next block of scalars and, late, what the
-// sums will meet are prefetched.
+// The steps' products onto the sums.
 template <class T, int Rows, int Vectors>
-void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
-  Vec sum[Rows][Vectors] = {};
-  if (add) {
-#pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 2
-      for (int v = 0; v < Vectors; ++v) sum[r][v] = load(tile + r * tile_stride + v * kLanes);
-    }
-  }
+inline void add_steps(const Operands& steps, const Later (&laters)[2],
+                      Vec (&sum)[Rows][Vectors]) {
   const float* scalars = steps.scalars;
   const float* vectors = steps.vectors;
   const int64_t stride = steps.stride;
@@ -102,7 +91,7 @@ void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
     if (left <= kLate * kPanel) {
       constexpr int kRows = (Rows + kLate - 1) / kLate;
       const int64_t first = Rows - (left + kPanel - 1) / kPanel * kRows;
-      for (const Later& later : steps.later) {
+      for (const Later& later : laters) {
         if (later.first == nullptr) continue;
 #pragma GCC unroll 4
         for (int r = 0; r < kRows; ++r) {
@@ -129,6 +118,25 @@ void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
       }
     }
   }
+}
+
+// The microkernel. Contract: Rows * Vectors sums live in registers from the first step to the last,
+// read from the tile first if `add`; a step loads Vectors vectors and Rows scalars (broadcasts) and
+// does Rows * Vectors multiply-adds; `count` may be any number, operands need no alignment; nothing
+// beyond the steps is read, but vectors kAhead steps on, the next block of scalars and, late, what the
+// sums will meet are prefetched.
+template <class T, int Rows, int Vectors>
+void multiply(const Steps& steps, float* tile, int64_t tile_stride, bool add) {
+  Vec sum[Rows][Vectors] = {};
+  if (add) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) sum[r][v] = load(tile + r * tile_stride + v * kLanes);
+    }
+  }
+  add_steps<T>(steps, steps.later, sum);
+  add_steps<T>(steps.then, {}, sum);
   // Another pointer, as far as the compiler knows: else it makes 28 addresses before the first step, to
   // keep them in memory for the last.
   asm("" : "+r"(tile), "+r"(tile_stride));
@@ -256,23 +264,25 @@ void pack_column_scalars(const Number* matrix, int64_t stride, int64_t rows, int
 }
 
 template <class T, class Number>
-void pack_columns(const Number* matrix, int64_t stride, int64_t rows, int64_t columns,
-                  float* packed) {
+void pack_columns(const Number* matrix, int64_t stride, int64_t rows, int64_t columns, float* packed,
+                  const uint32_t* kept) {
+  // Of row i, from column j on.
+  const auto units_of = [&](int64_t i, int64_t j) {
+    const Vec units = load_units<T>(matrix + i * stride + j, columns - j);
+    return kept != nullptr ? keep_numbers<T>(units, kept[i] >> j) : units;
+  };
   for (int64_t i = 0; i < rows; i += kDepth<T>, packed += kPanel) {
-    const Number* from = matrix + i * stride;
 #if defined(__AVX512BF16__)
     if constexpr (kDepth<T> == 2) {
-      const bool pair = i + 1 < rows;
       Vec low, high;
-      pair_up(load_units<T>(from, columns),
-              pair ? load_units<T>(from + stride, columns) : Vec{}, low, high);
+      pair_up(units_of(i, 0), i + 1 < rows ? units_of(i + 1, 0) : Vec{}, low, high);
       store(packed, low);
       store(packed + kLanes, high);
       continue;
     }
 #endif
-    store(packed, load_units<T>(from, columns));
-    store(packed + kLanes, load_units<T>(from + kLanes, columns - kLanes));
+    store(packed, units_of(i, 0));
+    store(packed + kLanes, units_of(i, kLanes));
   }
 }
 
@@ -308,7 +318,8 @@ void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t column
 #define LK_INSTANTIATE(T, Number)                                                               \
   template void pack_rows<T, Number>(const Number*, int64_t, int64_t, int64_t, float*);         \
   template void pack_turned<T, Number>(const Number*, int64_t, int64_t, int64_t, float*);       \
-  template void pack_columns<T, Number>(const Number*, int64_t, int64_t, int64_t, float*);      \
+  template void pack_columns<T, Number>(const Number*, int64_t, int64_t, int64_t, float*,       \
+                                        const uint32_t*);                                       \
   template void pack_column_scalars<T, Number>(const Number*, int64_t, int64_t, int64_t,        \
                                                const float*, float*);
 LK_INSTANTIATE(float, float)

@@ -68,19 +68,26 @@ struct Later {
   int64_t stride = 0;  // bytes
 };
 
-struct Steps {
-  const float* scalars;
-  int64_t block;   // units from one block of kPanel steps to the next
-  const float* vectors;
-  int64_t stride;  // units from one step to the next; kPanel where they are pairs
-  int64_t count;
+// What a number of steps multiply.
+struct Operands {
+  const float* scalars = nullptr;
+  int64_t block = 0;   // units from one block of kPanel steps to the next
+  const float* vectors = nullptr;
+  int64_t stride = 0;  // units from one step to the next; kPanel where they are pairs
+  int64_t count = 0;   // of steps
+};
+
+struct Steps : Operands {
   // What the sums will meet, asked for meanwhile.
   Later later[2] = {};
+  // Steps that follow in the same registers, if any.
+  Operands then = {};
 
   // The same without the first rows.
   Steps from_row(int64_t row) const {
     Steps rest = *this;
     rest.scalars += row * kPanel;
+    if (then.count > 0) rest.then.scalars += row * kPanel;
     for (Later& tile : rest.later) {
       if (tile.first != nullptr) tile.first = static_cast<const char*>(tile.first) + row * tile.stride;
     }
@@ -134,15 +141,27 @@ void pack_turned(const Number* matrix, int64_t stride, int64_t rows, int64_t col
                  float* packed);
 
 // At most kPanel columns of a matrix as lanes of a vector operand: [steps over the rows][kPanel], 0
-// in the lanes beyond the columns.
+// in the lanes beyond the columns. kept: a bit for each column of each row, clear where the number
+// counts as 0; or NULL.
 template <class T, class Number>
-void pack_columns(const Number* matrix, int64_t stride, int64_t rows, int64_t columns,
-                  float* packed);
+void pack_columns(const Number* matrix, int64_t stride, int64_t rows, int64_t columns, float* packed,
+                  const uint32_t* kept = nullptr);
 
 // What pack_columns makes of columns first .. first + columns - 1 of some rows, from what
 // pack_turned made of these rows. `first` is a multiple of kPanel.
 template <class T>
 void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t columns, float* packed);
+
+// A register of units, their numbers 0 where bits are clear: the first number's is the lowest.
+template <class T>
+inline Vec keep_numbers(Vec units, uint32_t bits) {
+#if defined(__AVX512BF16__)
+  if constexpr (kDepth<T> == 2) {
+    return reinterpret_cast<Vec>(_mm512_maskz_mov_epi16(bits, reinterpret_cast<__m512i>(units)));
+  }
+#endif
+  return keep(units, bits);
+}
 
 #if defined(__AVX512BF16__)
 // Pairs (first, second) lane by lane of 2 kLanes bf16 numbers each: those of the first kLanes

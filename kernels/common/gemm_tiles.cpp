@@ -84,7 +84,8 @@ constexpr int64_t kLate = 4;
 
 // With the block that begins with `step`: the next one's scalars, where blocks lie apart, and late what
 // the sums will meet.
-[[gnu::noinline]] void prefetch_others(const Steps& steps, int64_t step, int64_t rows) {
+[[gnu::noinline]] void prefetch_others(const Operands& steps, const Later (&laters)[2], int64_t step,
+                                       int64_t rows) {
   // The compiler takes functions of nothing but prefetches as having no effect, and leaves them out.
   asm volatile("");
   if (steps.block != rows * kPanel && step + kPanel < steps.count) {
@@ -97,7 +98,7 @@ constexpr int64_t kLate = 4;
   const int64_t left = divide_up(steps.count - step, kPanel);
   if (left > kLate) return;
   const Range some = part(rows, kLate - left, kLate);
-  for (const Later& later : steps.later) {
+  for (const Later& later : laters) {
     if (later.first == nullptr) continue;
     for (int64_t r = some.first; r < some.last; ++r) {
       const char* row = static_cast<const char*>(later.first) + r * later.stride;
@@ -105,6 +106,26 @@ constexpr int64_t kLate = 4;
       __builtin_prefetch(row + 64);
     }
   }
+}
+
+// The steps' products onto the sums.
+template <int Rows, int Columns>
+void add_all_steps(const Operands& steps, const Later (&laters)[2], int64_t rows) {
+  const int64_t block = steps.block, count = steps.count;
+  const float* scalars = steps.scalars;
+  const float* vectors = steps.vectors;
+  int64_t s = 0;
+  for (; s + kSide <= count; s += kSide, vectors += kSide * kPanel) {
+    if (s % kPanel == 0) prefetch_others(steps, laters, s, rows);
+#pragma GCC unroll 16
+    for (int ahead = kAhead; ahead < kAhead + kSide; ++ahead) {
+      __builtin_prefetch(vectors + ahead * kPanel);
+      if constexpr (Columns == 2) __builtin_prefetch(vectors + ahead * kPanel + kSide);
+    }
+    add_steps<Rows, Columns>(scalars, kPanel, vectors);
+    scalars += s % kPanel == 0 ? kSide : block - kSide;
+  }
+  if (s < count) add_last_steps<Rows, Columns>(scalars, vectors, count - s, rows);
 }
 
 // The microkernel. Contract: like multiply of gemm.cpp, with Rows by Columns registers of sums, shaped
@@ -127,21 +148,8 @@ void multiply(const Steps& steps, int64_t rows, float* tile, int64_t stride, boo
   } else {
     over_sums([&]<int Tile>(const float*) { tiles::zero<Tile>(); });
   }
-  const int64_t block = steps.block, count = steps.count;
-  const float* scalars = steps.scalars;
-  const float* vectors = steps.vectors;
-  int64_t s = 0;
-  for (; s + kSide <= count; s += kSide, vectors += kSide * kPanel) {
-    if (s % kPanel == 0) prefetch_others(steps, s, rows);
-#pragma GCC unroll 16
-    for (int ahead = kAhead; ahead < kAhead + kSide; ++ahead) {
-      __builtin_prefetch(vectors + ahead * kPanel);
-      if constexpr (Columns == 2) __builtin_prefetch(vectors + ahead * kPanel + kSide);
-    }
-    add_steps<Rows, Columns>(scalars, kPanel, vectors);
-    scalars += s % kPanel == 0 ? kSide : block - kSide;
-  }
-  if (s < count) add_last_steps<Rows, Columns>(scalars, vectors, count - s, rows);
+  add_all_steps<Rows, Columns>(steps, steps.later, rows);
+  add_all_steps<Rows, Columns>(steps.then, {}, rows);
   over_sums([&]<int Tile>(float* to) { tiles::store<Tile>(to, stride * kBytes); });
 }
 
@@ -159,6 +167,7 @@ TileRegisters::~TileRegisters() {
 void multiply_by_tiles(const Steps& steps, int64_t rows, int64_t columns, float* tile,
                        int64_t stride, bool add) {
   if (steps.stride != kPanel) __builtin_trap();
+  if (steps.then.count > 0 && steps.then.stride != kPanel) __builtin_trap();
   shape_for(rows);
   if (rows > kSide) {
     (columns > kSide ? multiply<2, 2> : multiply<2, 1>)(steps, rows, tile, stride, add);

@@ -73,26 +73,33 @@ inline void store_first(float* p, Vec v, int64_t n) {
 }
 #endif
 
-// A mask kept as bytes of 0 or -1.
-typedef int8_t Bytes __attribute__((vector_size(kLanes)));
-typedef int8_t UnalignedBytes __attribute__((vector_size(kLanes), aligned(1), may_alias));
-// Where there is one instruction it is named: the compiler makes many of the conversions.
-inline Int load_mask(const int8_t* p) {
-  const Bytes bytes = *reinterpret_cast<const UnalignedBytes*>(p);
+// Masks as a bit a lane, that of lane 0 the lowest.
 #if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
-  return reinterpret_cast<Int>(_mm512_maskz_cvtepi8_epi32(0xffff, reinterpret_cast<__m128i>(bytes)));
+inline uint32_t lanes_at_least(Uint a, Uint b) {
+  return _mm512_cmpge_epu32_mask(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b));
+}
+// v, 0 in lanes whose bits are clear.
+inline Vec keep(Vec v, uint32_t bits) {
+  return _mm512_maskz_mov_ps(static_cast<__mmask16>(bits), v);
+}
 #else
-  return __builtin_convertvector(bytes, Int);
+inline uint32_t lanes_at_least(Uint a, Uint b) {
+  const Int mask = a >= b;
+#if defined(__AVX__) && LK_VECTOR_BYTES == 32
+  return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
+#elif defined(__SSE__) && LK_VECTOR_BYTES == 16
+  return static_cast<uint32_t>(_mm_movemask_ps(reinterpret_cast<__m128>(mask)));
+#else
+  uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= (mask[i] & 1u) << i;
+  return bits;
 #endif
 }
-inline void store_mask(int8_t* p, Int mask) {
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
-  *reinterpret_cast<UnalignedBytes*>(p) =
-      reinterpret_cast<Bytes>(_mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(mask)));
-#else
-  *reinterpret_cast<UnalignedBytes*>(p) = __builtin_convertvector(mask, Bytes);
-#endif
+inline Vec keep(Vec v, uint32_t bits) {
+  const Int own = 1 << lane_numbers();
+  return (splat_int(static_cast<int32_t>(bits)) & own) != 0 ? v : Vec{};
 }
+#endif
 
 inline Vec select(Int mask, Vec if_set, Vec if_clear) { return mask ? if_set : if_clear; }
 // The larger and the smaller of two; b where either is NaN. On x86 the instruction is named,

@@ -49,7 +49,7 @@ void forward(const Context& context, const linear::Forward& call) {
   over_forward_panels<T>(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
     over_tiles(
         context, plan.meeting(panels), plan.packed_rows,
-        [&](int64_t row, int64_t rows, float* tile, bool) {
+        [&](int64_t row, int64_t rows, float* tile, bool, int) {
           pack_rows<T>(call.x.row_of<T>(row), call.x.stride, rows, k, tile);
         },
         [&](int64_t row, int64_t rows, int64_t panel, const float* x) {

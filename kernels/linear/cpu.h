@@ -92,8 +92,8 @@ struct RowTiles {
   }
 };
 
-// pack(row, rows, packed, keep): fills a tile of rows; of all the tasks that see these rows, one is
-// told to keep what later passes need. Then multiply(row, rows, panel, packed) for each of its
+// pack(row, rows, packed, keep, worker): fills a tile of rows; of all the tasks that see these rows,
+// one is told to keep what later passes need. Then multiply(row, rows, panel, packed) for each of its
 // column panels.
 template <class Pack, class Multiply>
 void over_tiles(const Context& context, const RowTiles& tiles, float* scratch, const Pack& pack,
@@ -111,7 +111,7 @@ void over_tiles(const Context& context, const RowTiles& tiles, float* scratch, c
       }
     };
     over_block([&](int64_t row, int64_t rows, float* tile) {
-      pack(row, rows, tile, cut.first_chunk(task));
+      pack(row, rows, tile, cut.first_chunk(task), worker);
     });
     for (int64_t p = panels.first; p < panels.last; ++p) {
       over_block([&](int64_t row, int64_t rows, const float* tile) {
@@ -196,8 +196,13 @@ void over_backward_panels(const Context& context, const linear::Weight& w, float
         return;
       }
       for (int64_t n = 0; n < w.n; n += kPanel) {
-        turn_panel<T>(static_cast<const float*>(w.data) + n / kPanel * panel_units<T>(w.k),
-                      smaller(kPanel, w.n - n), column, columns, to + panel_units<T>(n));
+        const float* rows = static_cast<const float*>(w.data) + n / kPanel * panel_units<T>(w.k);
+        // Pages apart, so asked for two ahead.
+        if (n + 2 * kPanel < w.n) {
+          fetch_rows(rows + 2 * panel_units<T>(w.k) + panel_units<T>(column), 0, 1,
+                     panel_units<T>(columns));
+        }
+        turn_panel<T>(rows, smaller(kPanel, w.n - n), column, columns, to + panel_units<T>(n));
       }
     });
     body(range, static_cast<const float*>(chunk));

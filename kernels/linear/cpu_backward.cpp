@@ -54,7 +54,7 @@ void input_gradient(const Context& context, const linear::Backward& call) {
   over_backward_panels<T>(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
     over_tiles(
         context, plan.meeting(panels), plan.packed_rows,
-        [&](int64_t row, int64_t rows, float* tile, bool) {
+        [&](int64_t row, int64_t rows, float* tile, bool, int) {
           pack_rows<T>(call.dy.row_of<T>(row), call.dy.stride, rows, n, tile);
         },
         [&](int64_t row, int64_t rows, int64_t panel, const float* dy) {

@@ -62,7 +62,8 @@ struct ForwardPlan {
   int64_t k, x_units, h_units, width;
   Scratch scratch;
   PanelsOfB<T> b;
-  float* a;  // [panels of A's rows][steps over k][kPanel]
+  float* a;        // [panels of A's rows][steps over k][kPanel]
+  float* dropped;  // each worker's rows of mask ∘ x, a tile
   Matrix h;
   float* rest;
   ProductPlan product;
@@ -77,6 +78,7 @@ struct ForwardPlan {
         scratch(workspace),
         b(call.adapter, scratch),
         a(scratch.floats(packed_weight_floats<T>(width, k))),
+        dropped(scratch.floats(context.pool->threads() * kTileRows * x_units)),
         h(needs_h ? Matrix{scratch.floats(call.linear.x.rows * width), call.linear.x.rows, width,
                            width}
                   : call.h),
@@ -91,23 +93,21 @@ struct ForwardPlan {
 // made them, from there.
 template <class T>
 void pack_tile(const lora::Forward& call, const ForwardPlan<T>& plan, const Dropout& dropout,
-               int64_t row, int64_t rows, bool made, bool keep, float* tile) {
+               int64_t row, int64_t rows, bool made, bool keep, float* dropped, float* tile) {
   const Matrix& x = call.linear.x;
   const lora::Adapter& adapter = call.adapter;
   float* packed_h = tile + plan.x_units * rows;
   float* own_h = packed_h + adapter.groups * plan.h_units * rows;
-  const auto pack_x = [&] { pack_rows<T>(x.row_of<T>(row), x.stride, rows, plan.k, tile); };
+  pack_rows<T>(x.row_of<T>(row), x.stride, rows, plan.k, tile);
   if (!made) {
-    pack_x();
-    if (dropout.active()) dropout.drop_from_rows<T>(row, rows, tile);
-    project<T>(tile, rows, plan.a, panel_units<T>(plan.k), plan.k, plan.width, adapter.factor(),
-               own_h, plan.width);
+    if (dropout.active()) dropout.drop<T>(row, rows, tile, dropped);
+    project<T>(dropout.active() ? dropped : tile, rows, plan.a, panel_units<T>(plan.k), plan.k,
+               plan.width, adapter.factor(), own_h, plan.width);
     for (int64_t r = 0; r < rows && keep; ++r) {
       __builtin_memcpy(plan.h.row(row + r), own_h + r * plan.width,
                        static_cast<size_t>(plan.width) * 4);
     }
   }
-  if (made || dropout.active()) pack_x();
   for (int64_t g = 0; g < adapter.groups; ++g) {
     pack_rows<T>((made ? plan.h.row(row) : own_h) + g * adapter.rank,
                  made ? plan.h.stride : plan.width, rows, adapter.rank,
@@ -128,25 +128,38 @@ void forward(const Context& context, const lora::Forward& call) {
                          [&](Range panels, const float* packed) {
     over_tiles(
         context, plan.product.meeting(panels), plan.product.packed_rows,
-        [&](int64_t row, int64_t rows, float* tile, bool keep) {
-          pack_tile<T>(call, plan, dropout, row, rows, panels.first > 0, keep, tile);
+        [&](int64_t row, int64_t rows, float* tile, bool keep, int worker) {
+          pack_tile<T>(call, plan, dropout, row, rows, panels.first > 0, keep,
+                       plan.dropped + worker * kTileRows * plan.x_units, tile);
         },
         [&](int64_t row, int64_t rows, int64_t panel, const float* x) {
           alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
           const int64_t block = rows * kPanel, index = panels.first + panel;
           const int64_t columns = base.w.n - index * kPanel;
           const int64_t column = index * kPanel;
-          multiply_tile<T>({x, block, packed + panel * panel_units<T>(k), kPanel, steps_of<T>(k),
-                            {tile_of<T>(output.y, row, column),
-                             tile_of<T>(output.beside(), row, column)}},
-                           rows, columns, tile, kPanel, false);
+          Steps steps{{x, block, packed + panel * panel_units<T>(k), kPanel, steps_of<T>(k)},
+                      {tile_of<T>(output.y, row, column),
+                       tile_of<T>(output.beside(), row, column)}};
+          // A group's steps follow W's in the same registers; in a panel that several groups touch, those of
+          // each other one are a product of their own.
+          bool add = false;
+          const auto multiply_then = [&](const Operands& next) {
+            multiply_tile<T>(steps, rows, columns, tile, kPanel, add);
+            steps = {next};
+            add = true;
+          };
           for (int64_t g = 0; g < call.adapter.groups; ++g) {
             const float* b = plan.b.of(g, index);
             if (b == nullptr) continue;
-            multiply_tile<T>({x + (plan.x_units + g * plan.h_units) * rows, block, b, kPanel,
-                              steps_of<T>(rank)},
-                             rows, columns, tile, kPanel, true);
+            const Operands low{x + (plan.x_units + g * plan.h_units) * rows, block, b, kPanel,
+                               steps_of<T>(rank)};
+            if (steps.then.count == 0) {
+              steps.then = low;
+            } else {
+              multiply_then(low);
+            }
           }
+          multiply_then({});
           finish_tile<T>(output, tile, row, rows, column);
         });
   });

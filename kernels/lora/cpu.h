@@ -18,87 +18,56 @@ class Dropout {
   Dropout(const lora::Adapter& adapter, int64_t k)
       : philox_(adapter.random),
         threshold_(keep_threshold(adapter.dropout) - Uint{}),
-        k_(static_cast<uint64_t>(k)),
+        k_(k),
         active_(adapter.dropout > 0) {}
 
   bool active() const { return active_; }
 
-  // Where kLanes elements of a row begin.
-  struct Place {
-    int64_t row, column;
-  };
-  // Their masks. Four together take half the time of one by one.
-  void masks(const Place (&places)[4], Int (&kept)[4]) const {
-    uint64_t first[4];
-    for (int i = 0; i < 4; ++i) {
-      first[i] = static_cast<uint64_t>(places[i].row) * k_ + static_cast<uint64_t>(places[i].column);
-    }
-    Uint words[4];
-    philox_.words_each(first, words);
-    for (int i = 0; i < 4; ++i) kept[i] = words[i] >= threshold_;
-  }
-  // Those of kPanel elements of a row, then of the next row's.
-  void masks_of_two_rows(int64_t row, int64_t column, Int (&kept)[4]) const {
-    masks({{row, column}, {row, column + kLanes}, {row + 1, column}, {row + 1, column + kLanes}},
-          kept);
+  // kPanel elements from a column on, of some rows: bit j of kept[i] is set if element j of row + i
+  // reaches A.
+  void draw(int64_t row, int64_t rows, int64_t column, uint32_t* kept) const {
+    int64_t i = 0;
+    for (; i + 2 < rows; i += 4) draw_rows<4>(row + i, smaller(4, rows - i), column, kept + i);
+    if (i < rows) draw_rows<2>(row + i, rows - i, column, kept + i);
   }
 
-  // Sets dropped elements of rows that pack_rows packed to 0; `row` is the first one's number.
+  // Rows that pack_rows packed, without the dropped elements; `row` is the first one's number.
   template <class T>
-  void drop_from_rows(int64_t row, int64_t rows, float* packed) const {
-    constexpr int kRows = 4 / kDepth<T>;
-    for (int64_t s = 0; s < steps_of<T>(static_cast<int64_t>(k_)); s += kLanes) {
-      for (int64_t r = 0; r < rows; r += kRows) {
-        Place places[4];
-        Int kept[4];
-        for (int i = 0; i < 4; ++i) {
-          places[i] = {row + r + i / kDepth<T>, s * kDepth<T> + i % kDepth<T> * kLanes};
-        }
-        masks(places, kept);
-        for (int64_t i = 0; i < kRows && r + i < rows; ++i) {
-          float* units = packed + (s / kPanel * rows + r + i) * kPanel + s % kPanel;
-          store(units, keep(load(units), mask_of_units<T>(kept + i * kDepth<T>)));
+  void drop(int64_t row, int64_t rows, const float* packed, float* dropped) const {
+    uint32_t kept[kTileRows];
+    for (int64_t column = 0; column < k_; column += kPanel) {
+      const int64_t step = column / kDepth<T>;
+      draw(row, rows, column, kept);
+      int64_t at = step / kPanel * rows * kPanel + step % kPanel;
+      for (int64_t i = 0; i < rows; ++i, at += kPanel) {
+        for (int j = 0; j < kPanel / kDepth<T>; j += kLanes) {
+          store(dropped + at + j, keep_numbers<T>(load(packed + at + j), kept[i] >> j));
         }
       }
-    }
-  }
-
-  // The same in what pack_columns packed.
-  template <class T>
-  void drop_from_columns(int64_t row, int64_t rows, int64_t column, float* packed) const {
-    for (int64_t r = 0; r < rows; r += 2) {
-      // Rows r and r + 1: two steps, or the two halves of one.
-      Int kept[4];
-      masks_of_two_rows(row + r, column, kept);
-      if constexpr (kDepth<T> == 2) {
-        kept[0] = (kept[0] & 0xFFFF) | (kept[2] & ~0xFFFF);
-        kept[1] = (kept[1] & 0xFFFF) | (kept[3] & ~0xFFFF);
-      }
-      const int vectors = kDepth<T> == 2 || r + 1 == rows ? 2 : 4;
-      for (int i = 0; i < vectors; ++i, packed += kLanes) store(packed, keep(load(packed), kept[i]));
     }
   }
 
  private:
-  static Vec keep(Vec units, Int kept) {
-    return reinterpret_cast<Vec>(reinterpret_cast<Int>(units) & kept);
-  }
-  // Of a row's kLanes units, from the masks of their kDepth<T> kLanes elements.
-  template <class T>
-  static Int mask_of_units(const Int* kept) {
-    if constexpr (kDepth<T> == 2) {
-      const HalfWords halves[2] = {narrow(reinterpret_cast<Uint>(kept[0])),
-                                   narrow(reinterpret_cast<Uint>(kept[1]))};
-      Int both;
-      __builtin_memcpy(&both, halves, sizeof(both));
-      return both;
+  // At most Rows of them. Each register's words wait for themselves in every round: four registers together
+  // take half the time of one after the other, eight a bit less still.
+  template <int Rows>
+  void draw_rows(int64_t row, int64_t rows, int64_t column, uint32_t* kept) const {
+    uint64_t first[2 * Rows];
+    for (int i = 0; i < Rows; ++i) {
+      first[2 * i] = static_cast<uint64_t>((row + i) * k_ + column);
+      first[2 * i + 1] = first[2 * i] + kLanes;
     }
-    return kept[0];
+    Uint words[2 * Rows];
+    philox_.words_each(first, words);
+    for (int i = 0; i < smaller(Rows, rows); ++i) {
+      kept[i] = lanes_at_least(words[2 * i], threshold_) |
+                lanes_at_least(words[2 * i + 1], threshold_) << kLanes;
+    }
   }
 
   Philox philox_;
   Uint threshold_;
-  uint64_t k_;
+  int64_t k_;
   bool active_;
 };
 

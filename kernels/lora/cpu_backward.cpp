@@ -71,6 +71,7 @@ struct BackwardPlan {
   float* a;   // [panels of A's columns][steps over width][kPanel]
   float* dh;  // [m][width], without the row scale
   float *turned_dh, *turned_h;  // blocks [width][kPanel] of rows: the second pass's scalars
+  uint32_t* kept;  // [panels of x's columns][m], the mask's bits from the first pass for the second
   int64_t worker_floats;  // of the second pass
   float* rest;            // for one pass after the other
   ProductPlan product;
@@ -87,6 +88,8 @@ struct BackwardPlan {
         dh(scratch.floats(call.linear.dy.rows * width)),
         turned_dh(scratch.floats(row_units<T>(call.linear.dy.rows) * width)),
         turned_h(scratch.floats(row_units<T>(call.linear.dy.rows) * width)),
+        kept(reinterpret_cast<uint32_t*>(
+            scratch.floats(divide_up(call.linear.w.k, kPanel) * call.linear.dy.rows))),
         worker_floats(panel_units<T>(kStepRows) + call.adapter.rank * kPanel),
         rest(scratch.floats(0)),
         product(context, call.linear.dy.rows, dy_units + dh_units + width,
@@ -126,15 +129,11 @@ void pack_tile(const lora::Backward& call, const BackwardPlan<T>& plan, int64_t 
 }
 
 // tile += mask ∘ low.
-void add_kept(const Dropout& dropout, const float* low, int64_t row, int64_t rows, int64_t column,
-              int64_t columns, float* tile) {
-  for (int64_t i = 0; i < rows; i += 2) {
-    Int kept[4];
-    dropout.masks_of_two_rows(row + i, column, kept);
-    for (int64_t half = 0; half < 4 && i + half / 2 < rows; ++half) {
-      if (half % 2 * kLanes >= columns) continue;
-      const int64_t at = (i + half / 2) * kPanel + half % 2 * kLanes;
-      store(tile + at, load(tile + at) + select(kept[half], load(low + at), Vec{}));
+void add_kept(const uint32_t* kept, const float* low, int64_t rows, int64_t columns, float* tile) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; j += kLanes) {
+      const int64_t at = i * kPanel + j;
+      store(tile + at, load(tile + at) + keep(load(low + at), kept[i] >> j));
     }
   }
 }
@@ -147,25 +146,27 @@ void input_gradient(const Context& context, const lora::Backward& call, Backward
   const auto over_chunk = [&](Range panels, const float* packed) {
     over_tiles(
         context, plan.product.meeting(panels), plan.product.packed_rows,
-        [&](int64_t row, int64_t rows, float* tile, bool keep) {
+        [&](int64_t row, int64_t rows, float* tile, bool keep, int) {
           pack_tile<T>(call, plan, row, rows, panels.first > 0, keep, tile);
         },
         [&](int64_t row, int64_t rows, int64_t panel, const float* dy) {
-          alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel], low[kTileRows * kPanel];
-          const int64_t column = (panels.first + panel) * kPanel, columns = base.w.k - column;
-          const int64_t block = rows * kPanel;
-          const bool masked = dropout.active();
-          multiply_tile<T>({dy, block, packed + panel * panel_floats, kPanel,
-                            steps_of<T>(plan.n),
-                            {tile_of<T>(base.d_x, row, column),
-                             tile_of<T>(base.x_pre_activation, row, column)}},
-                           rows, columns, tile, kPanel, false);
-          multiply_tile<T>({dy + plan.dy_units * rows, block,
-                            plan.a + column / kPanel * panel_units<T>(plan.width), kPanel,
-                            steps_of<T>(plan.width)},
-                           rows, columns, masked ? low : tile, kPanel, !masked);
-          if (masked) {
-            add_kept(dropout, low, row, rows, column, smaller(kPanel, columns), tile);
+          alignas(LK_ALIGNMENT) float tile[kTileRows * kPanel];
+          const int64_t index = panels.first + panel, column = index * kPanel;
+          const int64_t columns = base.w.k - column, block = rows * kPanel;
+          Steps steps{{dy, block, packed + panel * panel_floats, kPanel, steps_of<T>(plan.n)},
+                      {tile_of<T>(base.d_x, row, column),
+                       tile_of<T>(base.x_pre_activation, row, column)}};
+          const Operands low{dy + plan.dy_units * rows, block,
+                             plan.a + index * panel_units<T>(plan.width), kPanel,
+                             steps_of<T>(plan.width)};
+          if (!dropout.active()) steps.then = low;
+          multiply_tile<T>(steps, rows, columns, tile, kPanel, false);
+          if (dropout.active()) {
+            alignas(LK_ALIGNMENT) float dropped[kTileRows * kPanel];
+            multiply_tile<T>({low}, rows, columns, dropped, kPanel, false);
+            uint32_t* kept = plan.kept + index * base.dy.rows + row;
+            dropout.draw(row, rows, column, kept);
+            add_kept(kept, dropped, rows, smaller(kPanel, columns), tile);
           }
           finish_gradient_tile<T>(base, tile, row, rows, column);
         });
@@ -246,12 +247,13 @@ void gradient_of_a(const lora::Backward& call, const BackwardPlan<T>& plan,
                    const Dropout& dropout, int64_t column, float* scratch) {
   const linear::Backward& base = call.linear;
   const int64_t columns = smaller(kPanel, base.w.k - column);
+  uint32_t* kept = plan.kept + column / kPanel * base.dy.rows;
+  // Without d_x nobody has drawn it yet.
+  if (dropout.active() && !base.d_x) dropout.draw(0, base.dy.rows, column, kept);
   for (int64_t row = 0; row < base.dy.rows; row += kStepRows) {
     const int64_t rows = smaller(kStepRows, base.dy.rows - row);
-    pack_columns<T>(base.x.row_of<T>(row) + column, base.x.stride, rows, columns, scratch);
-    if (dropout.active()) {
-      dropout.drop_from_columns<T>(row, rows, column, scratch);
-    }
+    pack_columns<T>(base.x.row_of<T>(row) + column, base.x.stride, rows, columns, scratch,
+                    dropout.active() ? kept + row : nullptr);
     add_products<T>(call.d_a, {0, plan.width}, column, plan.turned_dh + turned_at(plan, row),
                     plan.width * kPanel, scratch, steps_of<T>(rows),
                     base.add_to_parameters || row > 0);

@@ -101,7 +101,7 @@ void forward(const Context& context, const Forward& call) {
   over_forward_panels<T>(context, call.w, plan.chunk, [&](Range panels, const float* packed) {
     over_tiles(
         context, plan.meeting(panels), plan.packed_rows,
-        [&](int64_t row, int64_t rows, float* tile, bool) {
+        [&](int64_t row, int64_t rows, float* tile, bool, int) {
           pack_patches<T>(call.patches, row, rows, tile);
         },
         [&](int64_t row, int64_t rows, int64_t panel, const float* patches) {
