@@ -88,46 +88,37 @@ void forward_row(const Forward& call, int64_t i, bool past_caches) {
   }
 }
 
-// d_x of row i, and what it adds to a block's sums d_gamma and d_beta. Those and gamma lie in OrderFor<T>
-// and have room for whole vectors.
-template <class T>
+// d_x of row i, and with Parameters what it adds to a block's sums d_gamma and d_beta, while the row comes
+// from memory. Those and gamma lie in OrderFor<T> and have room for whole vectors.
+template <class T, bool Parameters>
 void backward_row(const Backward& call, int64_t i, bool past_caches, const float* gamma, float* d_gamma,
                   float* d_beta) {
   const T* x = call.x.row_of<T>(i);
   const T* dy = call.dy.row_of<T>(i);
-  T* d_x = call.d_x ? call.d_x.row_of<T>(i) : nullptr;
   const int64_t k = call.x.columns;
   const float mean = call.statistics.row(i)[0], rstd = call.statistics.row(i)[1];
-  // d_x = dy rstd gamma - (x - mean) slope - offset
-  float slope = 0, offset = 0;
-  if (d_x != nullptr) {
-    float sums[2];  // of g, and of g (x - mean)
-    sums_over<OrderFor<T>>(k, sums, [&](int64_t j, auto part, Vec (&terms)[2]) {
-      terms[0] = part.load(dy + j) * part.load_ordered(gamma + j);
-      terms[1] = terms[0] * (part.load(x + j) - mean);
-    });
-    slope = sums[1] / k * rstd * rstd * rstd;
-    offset = sums[0] / k * rstd;
-  }
-  const bool parameters = call.wants_parameters();
+  float sums[2];  // of g = dy gamma, and of g (x - mean)
+  sums_over<OrderFor<T>>(k, sums, [&](int64_t j, auto part, Vec (&terms)[2]) {
+    const Vec gradient = part.load(dy + j), centred = part.load(x + j) - mean;
+    terms[0] = gradient * part.load_ordered(gamma + j);
+    terms[1] = terms[0] * centred;
+    if constexpr (Parameters) {
+      part.add_ordered(d_gamma + j, gradient * rstd * centred);
+      part.add_ordered(d_beta + j, gradient);
+    }
+  });
+  if (!call.d_x) return;
+  // d_x = g rstd - (x - mean) slope - offset
+  const float slope = sums[1] / k * rstd * rstd * rstd, offset = sums[0] / k * rstd;
+  T* d_x = call.d_x.row_of<T>(i);
   over_output_groups<OrderFor<T>, 2>(d_x, k, past_caches, [&](int64_t j, auto group) {
     constexpr int kCount = group.kCount;
-    Vec gradient[kCount], scaled[kCount], centred[kCount];
-    group.load(dy + j, gradient);
+    Vec result[kCount], centred[kCount];
+    group.load(dy + j, result);
     group.load(x + j, centred);
-    for (Vec& each : centred) each = each - mean;
-    for (int i = 0; i < kCount; ++i) scaled[i] = gradient[i] * rstd;
-    if (parameters) {
-      for (int i = 0; i < kCount; ++i) {
-        const int64_t at = j + i * kLanes;
-        store(d_gamma + at, load(d_gamma + at) + scaled[i] * centred[i]);
-        store(d_beta + at, load(d_beta + at) + gradient[i]);
-      }
-    }
-    if (d_x == nullptr) return;
-    Vec result[kCount];
-    for (int i = 0; i < kCount; ++i) {
-      result[i] = scaled[i] * load(gamma + j + i * kLanes) - (centred[i] * slope + offset);
+    for (int u = 0; u < kCount; ++u) {
+      result[u] = result[u] * rstd * load(gamma + j + u * kLanes) -
+                  ((centred[u] - mean) * slope + offset);
     }
     if (call.add_to_d_x) add_loaded(group, d_x + j, result);
     group.store(d_x + j, result);
@@ -158,12 +149,12 @@ void backward_block(const Backward& call, const Blocks& blocks, void* workspace,
                     bool past_caches) {
   float* d_gamma = blocks.d_gamma(workspace, b);
   float* d_beta = blocks.d_beta(workspace, b);
-  if (call.wants_parameters()) {
-    __builtin_memset(d_gamma, 0, static_cast<size_t>(blocks.sum_stride) * 2 * 4);
-  }
+  const bool parameters = call.wants_parameters();
+  if (parameters) __builtin_memset(d_gamma, 0, static_cast<size_t>(blocks.sum_stride) * 2 * 4);
+  const auto row = parameters ? backward_row<T, true> : backward_row<T, false>;
   const int64_t first = b * blocks.rows;
   for (int64_t i = first; i < smaller(first + blocks.rows, call.x.rows); ++i) {
-    backward_row<T>(call, i, past_caches, blocks.gamma(workspace), d_gamma, d_beta);
+    row(call, i, past_caches, blocks.gamma(workspace), d_gamma, d_beta);
   }
   if (past_caches) stores_done();
 }
