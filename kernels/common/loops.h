@@ -82,9 +82,9 @@ struct Whole {
   template <class T>
   void store(T* p, Vec v) const { LK_ISA::store(p, v); }
   Vec keep(Vec v) const { return v; }
-  // Numbers that put_in_order() laid out.
-  Vec load_ordered(const float* p) const { return load(p); }
-  void add_ordered(float* p, Vec v) const { LK_ISA::store(p, LK_ISA::load(p) + v); }
+  // Where numbers that put_in_order() laid out have these lanes.
+  template <class Number>
+  Number* ordered(Number* p) const { return p; }
 };
 
 // ... or its last n, the other lanes being zero; keep() makes them so in a computed vector.
@@ -95,8 +95,8 @@ struct First {
   template <class T>
   void store(T* p, Vec v) const { store_first(p, v, n); }
   Vec keep(Vec v) const { return select(lane_numbers() < static_cast<int32_t>(n), v, Vec{}); }
-  Vec load_ordered(const float* p) const { return load(p); }
-  void add_ordered(float* p, Vec v) const { LK_ISA::store(p, LK_ISA::load(p) + v); }
+  template <class Number>
+  Number* ordered(Number* p) const { return p; }
 };
 
 // body(j, part) for every vector of n elements, part being Whole or, for the last, First.
@@ -193,8 +193,8 @@ template <class Order>
 struct SecondOfPair : Whole {
   template <class T>
   Vec load(const T* p) const { return Order::load(p).second; }
-  Vec load_ordered(const float* p) const { return LK_ISA::load(p + kLanes); }
-  void add_ordered(float* p, Vec v) const { Whole::add_ordered(p + kLanes, v); }
+  template <class Number>
+  Number* ordered(Number* p) const { return p + kLanes; }
 };
 
 // sums[s] = the sum of its terms over n elements; terms(j, part, of) sets those of element j on, one

@@ -97,14 +97,15 @@ void backward_row(const Backward& call, int64_t i, bool past_caches, const float
   const T* dy = call.dy.row_of<T>(i);
   const int64_t k = call.x.columns;
   const float mean = call.statistics.row(i)[0], rstd = call.statistics.row(i)[1];
+  const auto add_to = [](float* sums, Vec terms) { store(sums, load(sums) + terms); };
   float sums[2];  // of g = dy gamma, and of g (x - mean)
   sums_over<OrderFor<T>>(k, sums, [&](int64_t j, auto part, Vec (&terms)[2]) {
     const Vec gradient = part.load(dy + j), centred = part.load(x + j) - mean;
-    terms[0] = gradient * part.load_ordered(gamma + j);
+    terms[0] = gradient * load(part.ordered(gamma + j));
     terms[1] = terms[0] * centred;
     if constexpr (Parameters) {
-      part.add_ordered(d_gamma + j, gradient * rstd * centred);
-      part.add_ordered(d_beta + j, gradient);
+      add_to(part.ordered(d_gamma + j), gradient * rstd * centred);
+      add_to(part.ordered(d_beta + j), gradient);
     }
   });
   if (!call.d_x) return;

@@ -48,7 +48,7 @@ class Dropout {
   }
 
  private:
-  // At most Rows of them. Each register's words wait for themselves in every round: four registers together
+  // The same of at most Rows rows. Each register's words wait for themselves in every round: four registers together
   // take half the time of one after the other, eight a bit less still.
   template <int Rows>
   void draw_rows(int64_t row, int64_t rows, int64_t column, uint32_t* kept) const {
