@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Lorikeet authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// All parameters' elements are cut into chunks that lie within one parameter; a task is a chunk.
+// All parameters' elements are cut into chunks that lie within one parameter; a task is some chunks in a row.
 // The norm sums each chunk in double and then the chunks in order, so that neither large gradients
 // nor many of them are lost.
 #include "common/loops.h"
@@ -13,7 +13,9 @@ namespace {
 using optimizer::data_of;
 using optimizer::Parameters;
 
-typedef double WideVec __attribute__((vector_size(2 * LK_VECTOR_BYTES)));
+// Half of a Vec's lanes, and the same in double.
+typedef float HalfVec __attribute__((vector_size(LK_VECTOR_BYTES / 2)));
+typedef double WideVec __attribute__((vector_size(LK_VECTOR_BYTES)));
 
 int64_t elements_of(const lk_parameter& parameter) {
   const lk_tensor& tensor = parameter.gradient;
@@ -33,27 +35,36 @@ int64_t chunks_of(const Parameters& parameters) {
 // run(parameter, first, n, chunk) for every chunk.
 template <class Run>
 void over_chunks(ThreadPool& pool, const Parameters& parameters, const Run& run) {
-  pool.run(chunks_of(parameters), [&](int64_t task, int) {
-    int64_t chunk = task;
-    const lk_parameter* parameter = parameters.list;
-    for (;; ++parameter) {
-      const int64_t own = divide_up(elements_of(*parameter), kChunk);
-      if (chunk < own) break;
-      chunk -= own;
+  const int64_t chunks = chunks_of(parameters), count = task_elements(chunks * kChunk) / kChunk;
+  pool.run(divide_up(chunks, count), [&](int64_t task, int) {
+    int64_t chunk = task * count, before = 0;  // chunks of the parameters that came earlier
+    const int64_t last = smaller(chunk + count, chunks);
+    for (const lk_parameter* parameter = parameters.list; chunk < last; ++parameter) {
+      const int64_t elements = elements_of(*parameter), own = divide_up(elements, kChunk);
+      for (; chunk < smaller(last, before + own); ++chunk) {
+        const int64_t first = (chunk - before) * kChunk;
+        run(*parameter, first, smaller(elements - first, kChunk), chunk);
+      }
+      before += own;
     }
-    const int64_t first = chunk * kChunk;
-    run(*parameter, first, smaller(elements_of(*parameter) - first, kChunk), task);
   });
 }
 
 double sum_of_squares(const float* x, int64_t n) {
-  WideVec sum{};
+  // A register each.
+  WideVec low{}, high{};
   over_vectors(n, [&](int64_t j, auto part) {
-    const WideVec v = __builtin_convertvector(part.load(x + j), WideVec);
-    sum += v * v;
+    const Vec v = part.load(x + j);
+    HalfVec halves[2];
+    __builtin_memcpy(halves, &v, sizeof(v));
+    const WideVec first = __builtin_convertvector(halves[0], WideVec);
+    const WideVec second = __builtin_convertvector(halves[1], WideVec);
+    low += first * first;
+    high += second * second;
   });
   double total = 0;
-  for (int i = 0; i < kLanes; ++i) total += sum[i];
+  for (int i = 0; i < kLanes / 2; ++i) total += low[i];
+  for (int i = 0; i < kLanes / 2; ++i) total += high[i];
   return total;
 }
 
