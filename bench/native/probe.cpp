@@ -8,8 +8,9 @@
 // Every line read asks for one measurement and is answered by one number: "f32" and "bf16" by
 // floating-point operations a second on such numbers (f32's where a processor has no instructions for
 // bf16), "memory" by bytes a second, the best of reading, changing in place, and reading two arrays to
-// write a third, "copy" and "sum" by those of a loop that does nothing else than read one array, or two, and
-// write another; anything else by 0. Between questions it sleeps.
+// write a third; by bytes a second too those of a loop that does nothing else than read one array and write
+// another ("copy"), read two and write a third ("sum"), read one and change two or three others in place
+// ("update_two", "update_three"); anything else by 0. Between questions it sleeps.
 //
 // With several threads an answer is the best of a few attempts: those that have just woken share a core
 // until the system spreads them, some 10 ms later.
@@ -26,17 +27,17 @@
 
 namespace {
 
-// Each of the three arrays: together several times the caches of the processors that people have.
+// Each of the arrays: together several times the caches of the processors that people have.
 constexpr int64_t kFloats = int64_t{1} << 24;
 
 typedef float Vec __attribute__((vector_size(64)));
 
 // In memory of the device's, whose pages are large where the system has such.
 struct Arrays {
-  float *a, *b, *c;
+  float *a, *b, *c, *d;
 
   explicit Arrays(lk_device* device) {
-    for (float** array : {&a, &b, &c}) {
+    for (float** array : {&a, &b, &c, &d}) {
       void* block = nullptr;
       if (lk_allocate(device, kFloats * sizeof(float), &block) != LK_OK) throw std::bad_alloc();
       *array = static_cast<float*>(block);
@@ -68,6 +69,23 @@ void triad(Arrays& x, int64_t begin, int64_t end) {
 
 void copy(Arrays& x, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) x.c[i] = x.a[i];
+}
+
+// One array is read, Count others change in place.
+template <int Count>
+void update(Arrays& x, int64_t begin, int64_t end) {
+  float* const changed[] = {x.b, x.c, x.d};
+  for (int64_t i = begin; i < end; i += 16) {
+    Vec a;
+    std::memcpy(&a, &x.a[i], sizeof(a));
+#pragma GCC unroll 3
+    for (int u = 0; u < Count; ++u) {
+      Vec v;
+      std::memcpy(&v, &changed[u][i], sizeof(v));
+      v = 0.5f * v + a;
+      std::memcpy(&changed[u][i], &v, sizeof(v));
+    }
+  }
 }
 
 // Past the caches, without fetching what the output held, where the processor can.
@@ -114,6 +132,8 @@ double bytes_per_second(const std::string& what, lk_device* device, int threads)
     const auto rate_of = [&](auto pass, int count) { return rate(pass, count, arrays, threads); };
     if (what == "copy") return std::max(rate_of(copy, 2), rate_of(copy_past, 2));
     if (what == "sum") return std::max(rate_of(triad, 3), rate_of(sum_past, 3));
+    if (what == "update_two") return rate_of(update<2>, 5);
+    if (what == "update_three") return rate_of(update<3>, 7);
     return std::max({rate_of(read, 1), rate_of(scale, 2), rate_of(triad, 3), rate_of(sum_past, 3)});
   });
 }
@@ -145,7 +165,8 @@ int main(int argc, char** argv) {
     double answer = 0;
     if (what == "f32" || what == "bf16") {
       answer = operations_per_second(what, isa, threads);
-    } else if (what == "memory" || what == "copy" || what == "sum") {
+    } else if (what == "memory" || what == "copy" || what == "sum" || what == "update_two" ||
+               what == "update_three") {
       answer = bytes_per_second(what, device, threads);
     }
     std::cout << answer << std::endl;

@@ -3,6 +3,7 @@
 #include "optimizer/optimizer.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "support.h"
 
@@ -91,6 +92,10 @@ void check_all(const char* what, Model& actual, Model& oracle, Model& plain) {
   }
 }
 
+bool same_bits(const Array& a, const Array& b) {
+  return std::memcmp(a.row(0), b.row(0), static_cast<size_t>(a.size()) * sizeof(float)) == 0;
+}
+
 }  // namespace
 
 TEST_CASE("optimizer: sgd and adamw are right, the same bits on each device") {
@@ -121,6 +126,46 @@ TEST_CASE("optimizer: sgd and adamw are right, the same bits on each device") {
       }
     });
   }
+}
+
+// So many elements that a task is several chunks, of more than one parameter.
+TEST_CASE("optimizer: a long list makes the same bits as its parameters one by one") {
+  Shapes shapes = {{1'400'001}, {8192}, {3}, {50'000}, {8193}, {640'000}, {1}};
+  shapes.insert(shapes.end(), kShapes.begin(), kShapes.end());
+  on_each_device([&](lk_device* device) {
+    if (is_too_large(device, 2'000'000)) return;
+    Model together(shapes), apart(shapes);
+    const auto steps = [&](Model& model, int64_t first, int64_t count) {
+      const lk_parameter* list = model.list.data() + first;
+      LK_REQUIRE_OK(lk_sgd_step(device, list, count, 0.1f, 0.9f, nullptr));
+      LK_REQUIRE_OK(lk_adamw_step(device, list, count, 0.01f, 0.9f, 0.999f, 1e-8f, 3, nullptr));
+    };
+    steps(together.on(device), 0, together.count());
+    apart.on(device);
+    for (int64_t i = 0; i < apart.count(); ++i) steps(apart, i, 1);
+    together.fetch();
+    apart.fetch();
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      CAPTURE(i);
+      CHECK(same_bits(together.value[i], apart.value[i]));
+      CHECK(same_bits(together.first[i], apart.first[i]));
+      CHECK(same_bits(together.second[i], apart.second[i]));
+    }
+
+    Array norm({1}), scale({1});
+    size_t bytes = 0;
+    together.on(device);
+    LK_REQUIRE_OK(lk_gradient_norm_workspace(device, together.list.data(), together.count(), &bytes));
+    Workspace workspace(device, bytes);
+    LK_REQUIRE_OK(lk_gradient_norm(device, together.list.data(), together.count(), 1, norm.on(device),
+                                   scale.on(device), workspace.data(), bytes));
+    norm.fetch();
+    double squares = 0;
+    for (Array& gradient : together.gradient) {
+      for (int64_t i = 0; i < gradient.size(); ++i) squares += 1.0 * gradient.at(i) * gradient.at(i);
+    }
+    CHECK(norm.at(0) == doctest::Approx(std::sqrt(squares)).epsilon(1e-7));
+  });
 }
 
 // Worked by hand. SGD: g = 0.5 + 0.1 * 2 = 0.7, m = 0.9 * 1 + 0.7 = 1.6, w = 2 - 0.1 * 0.5 * 1.6.

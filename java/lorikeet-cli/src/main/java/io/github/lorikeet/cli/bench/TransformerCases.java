@@ -201,7 +201,9 @@ final class TransformerCases {
         name,
         PARAMETERS / 100_000 / 10.0 + "M parameters",
         DType.F32,
-        new Work((moments == 1 ? 6.0 : 14.0) * PARAMETERS, bytes),
+        moments == 1
+            ? new Work(6.0 * PARAMETERS, bytes, Work.Pass.UPDATE_TWO)
+            : new Work(14.0 * PARAMETERS, bytes, Work.Pass.UPDATE_THREE),
         step(1e-9f, moments),
         step(0.5f, moments));
   }

@@ -20,7 +20,11 @@ public record Work(double operations, double bytes, Pass pass) {
     /** One array is read, another of the same size written. */
     COPY,
     /** Two arrays are read, a third of the same size is written. */
-    SUM
+    SUM,
+    /** One array is read, two others are changed in place. */
+    UPDATE_TWO,
+    /** One array is read, three others are changed in place. */
+    UPDATE_THREE
   }
 
   /** Operations a byte beyond which a case is held against arithmetic, not against memory. */
