@@ -51,6 +51,16 @@ public final class Initializer {
   }
 
   private SplittableRandom stream(String name) {
-    return new SplittableRandom(seed * 0x9E3779B97F4A7C15L + name.hashCode());
+    return new SplittableRandom(mixed(seed) + name.hashCode());
+  }
+
+  /**
+   * Stafford's 13th mixer. Streams whose seeds differ by a multiple of SplittableRandom's increment
+   * are one stream at different places: what neighbouring seeds become here are no neighbours.
+   */
+  private static long mixed(long z) {
+    z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+    z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+    return z ^ (z >>> 31);
   }
 }

@@ -5,6 +5,8 @@ package io.github.lorikeet.vision.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.HashSet;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** Starting values beside the moments of their distributions. */
@@ -68,5 +70,24 @@ class InitializerTest {
     assertThat(parameter(model(2), a)).isNotEqualTo(parameter(model(1), a));
     assertThat(parameter(model(1), "blocks.1.attn.qkv.lora_A"))
         .isNotEqualTo(parameter(model(1), a));
+  }
+
+  /** Runs of several seeds say how much chance decides only if they share no numbers. */
+  @Test
+  void neighbouringSeedsHaveNothingInCommon() {
+    Set<Float> first = values(0);
+    for (long seed = 1; seed < 4; seed++) {
+      Set<Float> common = values(seed);
+      common.retainAll(first);
+      assertThat(common).as("seed " + seed).hasSizeLessThan(10);
+    }
+  }
+
+  private static Set<Float> values(long seed) {
+    Set<Float> values = new HashSet<>();
+    for (float value : new Initializer(seed).uniform("head.weight", 1000, 1)) {
+      values.add(value);
+    }
+    return values;
   }
 }
