@@ -40,8 +40,16 @@ final class RunIdentity {
     identity.put("training list", list(training.list()));
     identity.put("validation list", list(validation.list()));
     identity.put("preprocessing", training.preprocess() + ", " + validation.preprocess());
-    // Threads do not matter, and neither does which of several equal GPUs it is.
-    identity.put("device", device.info().name().replaceFirst(":.*", ""));
+    // Threads do not matter, and neither does which of several equal GPUs it is. Another
+    // instruction set
+    // sums in another order.
+    identity.put(
+        "device",
+        device.info().name().replaceFirst(":.*", "")
+            + ", "
+            + device.info().isa()
+            + ", "
+            + device.precision());
     return identity;
   }
 

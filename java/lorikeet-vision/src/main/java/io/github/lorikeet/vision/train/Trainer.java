@@ -123,7 +123,7 @@ public final class Trainer implements AutoCloseable {
         break;
       }
       boolean look = (epoch + 1) % options.evaluateEvery() == 0 || epoch + 1 == options.epochs();
-      EpochResult result = passage.result(epoch, look ? evaluator.run(validation) : null);
+      EpochResult result = passage.result(epoch, look ? evaluate(validation) : null);
       seconds += (System.nanoTime() - start) / 1e9;
       results.add(result);
       listener.onEpoch(result);
@@ -279,9 +279,19 @@ public final class Trainer implements AutoCloseable {
     bestEpoch = epoch;
   }
 
-  /** Logits of a list under the parameters as they are now; after training, the best ones. */
+  /**
+   * Logits of a list under the parameters as they are now; after training, the best ones.
+   *
+   * @throws TrainingException if one is no number, as after an update that leads too far
+   */
   public Scores evaluate(ImageLoader loader) throws InterruptedException {
-    return evaluator.run(loader);
+    Scores scores = evaluator.run(loader);
+    for (float logit : scores.logits()) {
+      if (Float.isNaN(logit)) {
+        throw new TrainingException("the model's answers became NaN: try a lower --lr or --clip 1");
+      }
+    }
+    return scores;
   }
 
   /** Most bytes in use on the device at once since it was opened or its peak was reset. */

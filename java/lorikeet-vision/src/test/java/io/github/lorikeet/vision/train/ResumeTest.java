@@ -12,11 +12,13 @@ import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.TrainOptions.OptimizerKind;
+import io.github.lorikeet.vision.weights.Checkpoint;
 import io.github.lorikeet.vision.weights.StateFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
@@ -237,6 +239,22 @@ class ResumeTest {
     Files.writeString(list, lines.replace("image 3.png 1", "image 3.png 0"));
     isRefused(TrainMode.LORA, options, "training list: ", "validation list: ");
     assertThat(Files.readAllBytes(state)).isEqualTo(before);
+  }
+
+  /** Another instruction set sums in another order. */
+  @Test
+  @Tag(TestDevices.PROCESSOR_ONLY)
+  void theStateOfAnotherInstructionSetIsRefused() throws Exception {
+    TrainOptions options = options(OptimizerKind.SGD, 5);
+    kill(TrainMode.LORA, options, 5);
+    Map<String, String> metadata = new LinkedHashMap<>();
+    try (Device device = TestDevices.open(1);
+        Checkpoint before = StateFile.open(state)) {
+      String isa = device.info().isa();
+      before.metadata().forEach((key, value) -> metadata.put(key, value.replace(isa, "abacus")));
+    }
+    new StateFile(state).write(metadata);
+    isRefused(TrainMode.LORA, options, "device: abacus, now ");
   }
 
   private void isRefused(TrainMode mode, TrainOptions options, String... words) {
