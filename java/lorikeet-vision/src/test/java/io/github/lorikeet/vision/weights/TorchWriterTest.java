@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TimeZone;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 import org.junit.jupiter.api.Test;
@@ -52,6 +53,21 @@ class TorchWriterTest {
     TorchWriter.write(folder.resolve("2.pth"), tensors());
     assertThat(folder.resolve("1.pth")).hasSameBinaryContentAs(folder.resolve("2.pth"));
     assertThat(folder.toFile().list()).containsExactlyInAnyOrder("1.pth", "2.pth");
+  }
+
+  @Test
+  void timeZonesLeaveNoTrace() {
+    TimeZone before = TimeZone.getDefault();
+    try {
+      for (String zone : new String[] {"UTC", "Asia/Tokyo", "America/New_York"}) {
+        TimeZone.setDefault(TimeZone.getTimeZone(zone));
+        Path path = folder.resolve(zone.replace('/', ' '));
+        TorchWriter.write(path, tensors());
+        assertThat(path).hasSameBinaryContentAs(folder.resolve("UTC"));
+      }
+    } finally {
+      TimeZone.setDefault(before);
+    }
   }
 
   /** What torch.load looks for: one folder, its version, and storages that are not compressed. */
