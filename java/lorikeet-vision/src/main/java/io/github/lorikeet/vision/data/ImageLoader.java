@@ -24,6 +24,9 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
  * batch and two images a thread of floats.
  */
 public final class ImageLoader implements AutoCloseable {
+  /** Of Java's heap, the part that a cache may take: a training has three lists. */
+  private static final int HEAP_PARTS = 8;
+
   private final ImageList list;
   private final Preprocess preprocess;
   private final int threads;
@@ -39,7 +42,8 @@ public final class ImageLoader implements AutoCloseable {
 
   /**
    * @param threads at least 1; 0 for one a processor
-   * @param cacheBytes most bytes of decoded images to keep for the next epoch, 0 for none
+   * @param cacheBytes most bytes of decoded images to keep for the next epoch, 0 for none; never
+   *     more than an eighth of Java's heap
    */
   public ImageLoader(ImageList list, Preprocess preprocess, int threads, long cacheBytes) {
     if (threads < 0 || cacheBytes < 0) {
@@ -54,7 +58,7 @@ public final class ImageLoader implements AutoCloseable {
     this.preprocess = preprocess;
     this.threads = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
     cache = new AtomicReferenceArray<>(cacheBytes > 0 ? list.size() : 0);
-    cacheLeft = new AtomicLong(cacheBytes);
+    cacheLeft = new AtomicLong(Math.min(cacheBytes, Runtime.getRuntime().maxMemory() / HEAP_PARTS));
     AtomicInteger started = new AtomicInteger();
     workers =
         Executors.newFixedThreadPool(
