@@ -150,7 +150,7 @@ final class DemoCommand implements Callable<Integer> {
     Initializer initializer = new Initializer(seed);
     VisionTransformer model =
         task.randomStart()
-            ? file.randomStart(0, LABELS.size(), initializer, task.mode()::trains)
+            ? file.randomStart(0, LABELS.size(), 0, initializer, task.mode()::trains)
             : file.backbone(0, LABELS.size(), 0, initializer, task.mode()::trains);
     if (task.mode() == TrainMode.LORA) {
       model.attachLora(LoraTargets.QUERY_VALUE, task.rank(), ALPHA, DROPOUT);

@@ -30,8 +30,7 @@ final class ModelExport {
   @Option(
       names = "--adapter",
       paramLabel = "DIR",
-      required = true,
-      description = "PEFT adapter folder.")
+      description = "PEFT adapter folder; none for LoRA layers that lie among the weights.")
   private Path adapter;
 
   @Option(
@@ -54,6 +53,12 @@ final class ModelExport {
    */
   int run(Function<VisionTransformer, Map<String, HostTensor>> contents) {
     try (ModelFile file = ModelFile.open(weights, adapter)) {
+      if (!file.isAdapted()) {
+        throw new IllegalArgumentException(
+            (adapter == null ? weights : adapter)
+                + ": holds no LoRA layers"
+                + (adapter == null ? ": pass the --adapter that was trained on them" : ""));
+      }
       Map<String, HostTensor> tensors = contents.apply(file.classifier(heads));
       if (out.toString().endsWith(".pth") || out.toString().endsWith(".pt")) {
         TorchWriter.write(out, tensors);

@@ -15,8 +15,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -64,15 +66,16 @@ final class ReportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    List<RunRecord> runs = new ArrayList<>();
+    Set<Path> paths = new LinkedHashSet<>();
     for (Path folder : folders) {
       List<Path> found = find(folder);
       if (found.isEmpty()) {
         throw new IllegalArgumentException(
             folder + ": no run of train or study in this folder (config.json and log.jsonl)");
       }
-      found.forEach(run -> runs.add(RunRecord.read(run)));
+      paths.addAll(found);
     }
+    List<RunRecord> runs = paths.stream().map(RunRecord::read).toList();
     Path base = commonFolder(runs);
     Map<String, List<RunRecord>> series = new LinkedHashMap<>();
     for (RunRecord run : runs) {
@@ -101,8 +104,9 @@ final class ReportCommand implements Callable<Integer> {
     return table;
   }
 
+  /** By their real paths, so that a folder named twice counts once. */
   private static List<Path> find(Path folder) throws IOException {
-    try (Stream<Path> all = Files.walk(folder)) {
+    try (Stream<Path> all = Files.walk(folder.toRealPath())) {
       return all.filter(Files::isDirectory).filter(RunRecord::isRun).sorted().toList();
     }
   }

@@ -162,7 +162,7 @@ final class TrainCommand implements Callable<Integer> {
     TrainMode mode = training.mode();
     VisionTransformer model =
         randomStart
-            ? file.randomStart(heads, labels, initializer, mode::trains)
+            ? file.randomStart(heads, labels, imageSize, initializer, mode::trains)
             : file.backbone(heads, labels, imageSize, initializer, mode::trains);
     if (mode == TrainMode.LORA) {
       model.attachLora(training.targets(), training.rank(), training.alpha(), training.dropout());

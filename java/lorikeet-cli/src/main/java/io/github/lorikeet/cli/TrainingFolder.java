@@ -14,6 +14,7 @@ import io.github.lorikeet.vision.model.Adapters;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.TrainMode;
 import io.github.lorikeet.vision.train.TrainOptions;
+import io.github.lorikeet.vision.weights.PeftAdapter;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.StateFile;
 import java.io.IOException;
@@ -39,6 +40,10 @@ final class TrainingFolder {
   static final String CONFIG = "config.json";
   static final String RESULT = "result.json";
   private static final String STATE = "state.safetensors";
+  private static final String ADAPTER = "adapter";
+  private static final String WEIGHTS = "weights.safetensors";
+  private static final String PREDICTIONS = "predictions.csv";
+  private static final String REPORT = "report.html";
 
   /**
    * What a training is.
@@ -95,14 +100,17 @@ final class TrainingFolder {
     return true;
   }
 
-  /** Makes the folder, and forgets what a run before this one left to go on from. */
+  /** Makes the folder, and removes what a run before this one left in it. */
   void clear() {
     OutputFolder.create(path);
-    try {
-      Files.deleteIfExists(path.resolve(RESULT));
-    } catch (IOException e) {
-      throw new UncheckedIOException(path.resolve(RESULT) + ": cannot be deleted", e);
+    for (String name : List.of(RESULT, WEIGHTS, PREDICTIONS, REPORT)) {
+      try {
+        Files.deleteIfExists(path.resolve(name));
+      } catch (IOException e) {
+        throw new UncheckedIOException(path.resolve(name) + ": cannot be deleted", e);
+      }
     }
+    PeftAdapter.delete(path.resolve(ADAPTER));
     StateFile.delete(path.resolve(STATE));
   }
 
@@ -145,9 +153,9 @@ final class TrainingFolder {
 
   private void save(OutputFolder folder, VisionTransformer model) {
     if (task.mode == TrainMode.LORA) {
-      Adapters.export(model).write(folder.path("adapter"));
+      Adapters.export(model).write(folder.path(ADAPTER));
     } else {
-      SafetensorsWriter.write(folder.path("weights.safetensors"), Adapters.mergedWeights(model));
+      SafetensorsWriter.write(folder.path(WEIGHTS), Adapters.mergedWeights(model));
     }
   }
 
@@ -173,12 +181,12 @@ final class TrainingFolder {
       return;
     }
     if (result.test() == null) {
-      folder.write("report.html", HtmlReport.of(RunReport.of(task, result)));
+      folder.write(REPORT, HtmlReport.of(RunReport.of(task, result)));
     } else {
       ImageList list = images.test.list();
-      folder.write("predictions.csv", Predictions.csv(list, result.test(), task.labelNames, false));
+      folder.write(PREDICTIONS, Predictions.csv(list, result.test(), task.labelNames, false));
       try (Overlays overlays = new Overlays(device, best, images.test.preprocess())) {
-        folder.write("report.html", HtmlReport.of(RunReport.of(task, result, list, overlays)));
+        folder.write(REPORT, HtmlReport.of(RunReport.of(task, result, list, overlays)));
       }
     }
     say(result, progress);

@@ -9,6 +9,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -31,12 +32,17 @@ class ReportCommandTest {
   }
 
   private String report() {
+    return report(folder);
+  }
+
+  private String report(Path... folders) {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
     String page = folder.resolve("page.html").toString();
+    Stream<String> words =
+        Stream.concat(Stream.of("report", "--out", page), Stream.of(folders).map(Path::toString));
     int exitCode =
-        Main.run(
-            new PrintWriter(out), new PrintWriter(err), "report", folder.toString(), "--out", page);
+        Main.run(new PrintWriter(out), new PrintWriter(err), words.toArray(String[]::new));
     assertThat(exitCode).as(err.toString()).isZero();
     return out.toString();
   }
@@ -55,6 +61,15 @@ class ReportCommandTest {
         .containsPattern("LoRA, rank 4 +2 +0.850 ± 0.071 +0.50 %")
         .containsPattern("full fine-tuning +1 +0.600 +0.50 %");
     assertThat(folder.resolve("page.html")).content().contains(">0.850</b>", " ± 0.071");
+  }
+
+  @Test
+  void aRunNamedTwiceCountsOnceAndLinksAreFollowed() throws IOException {
+    run("10/lora/seed-0", "lora", 0.8);
+    run("10/lora/seed-1", "lora", 0.9);
+    Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("10"));
+    assertThat(report(folder.resolve("10/lora/seed-1"), link, folder.resolve("10/lora")))
+        .containsPattern("LoRA, rank 4 +2 +0.850 ± 0.071");
   }
 
   @Test

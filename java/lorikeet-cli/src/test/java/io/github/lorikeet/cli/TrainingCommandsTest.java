@@ -5,6 +5,8 @@ package io.github.lorikeet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.github.lorikeet.vision.model.Initializer;
+import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.weights.Checkpoint;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -13,6 +15,7 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -231,6 +234,63 @@ class TrainingCommandsTest {
   }
 
   @Test
+  void trainingSaysThatAdaptersAmongTheWeightsAreLeftOut() {
+    assertThat(train("--lr", 0.05).exitCode()).isZero();
+    Path study = folder.resolve("study.pth");
+    Path adapter = out.resolve("adapter");
+    assertThat(
+            lorikeet("export", "--weights", start, "--adapter", adapter, "--out", study).exitCode())
+        .isZero();
+    assertThat(notes(study)).anyMatch(note -> note.startsWith("1 LoRA layers found in " + study));
+    Path merged = folder.resolve("merged.safetensors");
+    assertThat(lorikeet("merge", "--weights", study, "--out", merged).exitCode()).isZero();
+    assertThat(notes(merged)).noneMatch(note -> note.contains("LoRA layers"));
+    assertOneFailure(
+        2, lorikeet("merge", "--weights", merged, "--out", folder.resolve("m")), "--adapter");
+  }
+
+  private static List<String> notes(Path weights) {
+    try (ModelFile file = ModelFile.open(weights, null)) {
+      file.backbone(0, 1, 0, new Initializer(0), name -> true);
+      return file.notes();
+    }
+  }
+
+  /** The position embedding is resized for the images that an adapter was trained on. */
+  @Test
+  void anAdapterTrainedOnOtherImageSizesPredictsTheSame() {
+    assertThat(train("--image-size", 48, "--lr", 0.05).exitCode()).isZero();
+    Path adapter = out.resolve("adapter");
+    Path csv = folder.resolve("p.csv");
+    Result result =
+        lorikeet("predict", "--weights", start, "--adapter", adapter, "--list", list, "--out", csv);
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    assertThat(csv).hasSameTextualContentAs(out.resolve("predictions.csv"));
+    Path merged = folder.resolve("merged.safetensors");
+    assertThat(
+            lorikeet("merge", "--weights", start, "--adapter", adapter, "--out", merged).exitCode())
+        .isZero();
+    try (Checkpoint checkpoint = Checkpoint.open(merged)) {
+      checkpoint.require("pos_embed", 1, 1 + 6 * 6, 64);
+    }
+  }
+
+  @Test
+  void aRandomStartHasTheImageSizeAskedFor() {
+    assertThat(train("--random-start", "", "--image-size", 48).exitCode()).isZero();
+    assertThat(out.resolve("config.json")).content().contains("\"image_size\" : 48");
+  }
+
+  @Test
+  void aNewRunLeavesNothingOfTheOldOne() {
+    assertThat(train().exitCode()).isZero();
+    assertThat(out.resolve("adapter/adapter_config.json")).exists();
+    assertThat(train("--mode", "linear-probe").exitCode()).isZero();
+    assertThat(out.resolve("adapter")).doesNotExist();
+    assertThat(out.resolve("weights.safetensors")).exists();
+  }
+
+  @Test
   void theStudysLayoutHoldsNoOtherLayers() {
     assertThat(train("--targets", "q,v,fc1").exitCode()).isZero();
     Path study = folder.resolve("study.pth");
@@ -385,6 +445,10 @@ class TrainingCommandsTest {
     Result result = train("--mode", "full", "--lr", 1e30, "--warmup", 0);
     assertOneFailure(result, "the loss became");
     assertThat(out.resolve("weights.safetensors")).doesNotExist();
+    // One update an epoch: the list that is looked at shows it before any loss does.
+    result = train("--mode", "full", "--lr", 1e30, "--warmup", 0, "--batch", 16);
+    assertOneFailure(result, "answers became NaN");
+    assertThat(out.resolve("weights.safetensors")).doesNotExist();
   }
 
   @Test
@@ -405,15 +469,15 @@ class TrainingCommandsTest {
 
   @Test
   void aStateOfOtherOptionsIsRefused() throws IOException {
-    // A first run that cannot write its results leaves its state.
-    Files.createDirectories(out.resolve("predictions.csv/in the way"));
-    assertOneFailure(train(), "predictions.csv");
+    // A first run that ends at its test list leaves its state.
+    Path late = Files.writeString(data.resolve("late.png"), "no image");
+    Path test = Files.writeString(data.resolve("late.txt"), "late.png 1\n");
+    assertOneFailure(train("--test", test), "late.png");
     String config = Files.readString(out.resolve("config.json"));
     assertOneFailure(train("--resume", "", "--lr", 0.5), "learningRate=0.02, now learningRate=0.5");
     assertThat(out.resolve("config.json")).content().isEqualTo(config);
-    Files.delete(out.resolve("predictions.csv/in the way"));
-    Files.delete(out.resolve("predictions.csv"));
-    assertThat(train("--resume", "").exitCode()).isZero();
+    Files.copy(data.resolve("1.png"), late, StandardCopyOption.REPLACE_EXISTING);
+    assertThat(train("--test", test, "--resume", "").exitCode()).isZero();
     assertThat(out.resolve("result.json")).exists();
     assertThat(out.resolve("state.safetensors")).doesNotExist();
   }

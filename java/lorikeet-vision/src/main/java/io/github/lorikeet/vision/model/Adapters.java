@@ -86,7 +86,7 @@ public final class Adapters {
         saved.put(parameter.name(), value(parameter));
       }
     }
-    return new PeftAdapter(modules, saved);
+    return new PeftAdapter(modules, saved, model.config().imageSize());
   }
 
   /** The model's weights as they are now, adapters merged into the layers they adapt. */

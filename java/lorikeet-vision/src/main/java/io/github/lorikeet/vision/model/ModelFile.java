@@ -23,20 +23,23 @@ public final class ModelFile implements AutoCloseable {
   static final float STUDY_ALPHA = 32;
 
   private final Checkpoint checkpoint;
-  private final String adapterOrigin;
+  private final Path adapterFolder;
   private final Map<String, LoraWeights> adapters;
+  private final int adaptedImageSize;
   private final Map<String, HostTensor> tensors;
   private final List<String> notes;
 
   private ModelFile(
       Checkpoint checkpoint,
-      String adapterOrigin,
+      Path adapterFolder,
       Map<String, LoraWeights> adapters,
+      int adaptedImageSize,
       Map<String, HostTensor> tensors,
       List<String> notes) {
     this.checkpoint = checkpoint;
-    this.adapterOrigin = adapterOrigin;
+    this.adapterFolder = adapterFolder;
     this.adapters = adapters;
+    this.adaptedImageSize = adaptedImageSize;
     this.tensors = tensors;
     this.notes = notes;
   }
@@ -55,22 +58,14 @@ public final class ModelFile implements AutoCloseable {
         PeftAdapter peft = PeftAdapter.read(adapter);
         tensors.putAll(peft.saved());
         notes.addAll(peft.notes());
-        return new ModelFile(checkpoint, adapter.toString(), peft.modules(), tensors, notes);
+        return new ModelFile(checkpoint, adapter, peft.modules(), peft.imageSize(), tensors, notes);
       }
       Map<String, LoraWeights> unmerged = LoraWeights.find(checkpoint, STUDY_ALPHA, 0);
       for (String module : unmerged.keySet()) {
         tensors.remove(module + ".lora_A");
         tensors.remove(module + ".lora_B");
       }
-      if (!unmerged.isEmpty()) {
-        notes.add(
-            unmerged.size()
-                + " LoRA layers found in "
-                + weights
-                + ", taken with alpha "
-                + (int) STUDY_ALPHA);
-      }
-      return new ModelFile(checkpoint, weights.toString(), unmerged, tensors, notes);
+      return new ModelFile(checkpoint, null, unmerged, 0, tensors, notes);
     } catch (Throwable e) {
       checkpoint.close();
       throw e;
@@ -78,7 +73,8 @@ public final class ModelFile implements AutoCloseable {
   }
 
   /**
-   * The model as the files have it, head and adapters included, to be evaluated.
+   * The model as the files have it, head and adapters included, to be evaluated; for images of the
+   * size that the adapter was trained on, where it says so.
    *
    * @param heads attention heads, 0 for width / 64
    * @throws WeightsException if the files hold no whole classifier
@@ -100,12 +96,14 @@ public final class ModelFile implements AutoCloseable {
     }
     VisionTransformer model =
         new VisionTransformer(
-            VitReader.config(source, heads),
+            config(source, heads, adaptedImageSize),
             Math.toIntExact(head.size(0)),
             source,
             new Initializer(0),
             name -> false);
-    Adapters.attach(model, adapters, adapterOrigin);
+    Adapters.attach(
+        model, adapters, (adapterFolder == null ? checkpoint.path() : adapterFolder).toString());
+    noteUnmerged(", taken with alpha " + (int) STUDY_ALPHA);
     notes.addAll(source.notes());
     return model;
   }
@@ -122,28 +120,44 @@ public final class ModelFile implements AutoCloseable {
   public VisionTransformer backbone(
       int heads, int labels, int imageSize, Initializer initializer, Predicate<String> trainable) {
     WeightSource source = source();
-    VitConfig config = VitReader.config(source, heads);
     VisionTransformer model =
         new VisionTransformer(
-            imageSize > 0 ? config.withImageSize(imageSize) : config,
-            labels,
-            source,
-            initializer,
-            trainable);
+            config(source, heads, imageSize), labels, source, initializer, trainable);
+    noteUnmerged(", left out: to start from them too, train on what lorikeet merge makes of it");
     notes.addAll(source.notes());
     return model;
   }
 
-  /** A model of the weights' shape that starts from nothing: what pretraining is compared with. */
+  /**
+   * A model of the weights' shape that starts from nothing: what pretraining is compared with.
+   * Parameters are {@link #backbone}'s.
+   */
   public VisionTransformer randomStart(
-      int heads, int labels, Initializer initializer, Predicate<String> trainable) {
+      int heads, int labels, int imageSize, Initializer initializer, Predicate<String> trainable) {
     return new VisionTransformer(
-        VitReader.config(source(), heads), labels, WeightSource.none(), initializer, trainable);
+        config(source(), heads, imageSize), labels, WeightSource.none(), initializer, trainable);
+  }
+
+  /** Whether the files hold adapters of any layers. */
+  public boolean isAdapted() {
+    return !adapters.isEmpty();
   }
 
   /** Pixels a side of the images the weights were made for. */
   public int imageSize() {
     return VitReader.imageSize(source());
+  }
+
+  private static VitConfig config(WeightSource source, int heads, int imageSize) {
+    VitConfig config = VitReader.config(source, heads);
+    return imageSize > 0 ? config.withImageSize(imageSize) : config;
+  }
+
+  /** Says what became of adapters that lie among the weights. */
+  private void noteUnmerged(String what) {
+    if (adapterFolder == null && !adapters.isEmpty()) {
+      notes.add(adapters.size() + " LoRA layers found in " + checkpoint.path() + what);
+    }
   }
 
   private WeightSource source() {

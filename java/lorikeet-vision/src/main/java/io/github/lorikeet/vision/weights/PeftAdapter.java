@@ -9,6 +9,7 @@ import io.github.lorikeet.vision.weights.LoraWeights.Columns;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,14 +31,19 @@ import java.util.stream.Collectors;
  * class names in the tensors' metadata ({@code lorikeet.columns.MODULE}, which other readers pass
  * over), so that an untrained adapter, B all zero, comes back as it was; in files without it, for
  * modules called {@code qkv}, those of q, k and v whose rows are not all zero, so that an untrained
- * one is a plain adapter.
+ * one is a plain adapter. Nor does PEFT know image sizes: {@code lorikeet.image_size} in the same
+ * place says which one the adapter was trained on.
  *
  * @param modules the adapted layers by module name, such as {@code blocks.0.attn.qkv}
  * @param saved other tensors trained along, by full name, such as {@code head.weight}
+ * @param imageSize pixels a side of the images it was trained on, 0 where that is not known
  * @param notes what was ignored in reading, one sentence each
  */
 public record PeftAdapter(
-    Map<String, LoraWeights> modules, Map<String, HostTensor> saved, List<String> notes) {
+    Map<String, LoraWeights> modules,
+    Map<String, HostTensor> saved,
+    int imageSize,
+    List<String> notes) {
 
   private static final String CONFIG = "adapter_config.json";
   private static final String TENSORS = "adapter_model.safetensors";
@@ -47,6 +53,7 @@ public record PeftAdapter(
   private static final String B_SUFFIX = ".lora_B.weight";
   private static final String BASE_LAYER = ".base_layer.";
   private static final String COLUMNS = "lorikeet.columns.";
+  private static final String IMAGE_SIZE = "lorikeet.image_size";
   private static final String FUSED = "qkv";
 
   public PeftAdapter {
@@ -55,8 +62,9 @@ public record PeftAdapter(
     notes = List.copyOf(notes);
   }
 
-  public PeftAdapter(Map<String, LoraWeights> modules, Map<String, HostTensor> saved) {
-    this(modules, saved, List.of());
+  public PeftAdapter(
+      Map<String, LoraWeights> modules, Map<String, HostTensor> saved, int imageSize) {
+    this(modules, saved, imageSize, List.of());
   }
 
   /**
@@ -104,7 +112,22 @@ public record PeftAdapter(
     if (!untargeted.isEmpty()) {
       notes.add("adapted, though target_modules does not name them: " + Contents.some(untargeted));
     }
-    return new PeftAdapter(modules, saved, notes);
+    return new PeftAdapter(modules, saved, imageSize(checkpoint), notes);
+  }
+
+  private static int imageSize(Checkpoint checkpoint) {
+    String size = checkpoint.metadata().get(IMAGE_SIZE);
+    if (size == null) {
+      return 0;
+    }
+    try {
+      return Integer.parseUnsignedInt(size);
+    } catch (NumberFormatException e) {
+      throw WeightsException.in(
+          checkpoint.path(),
+          "%s is %s, expected pixels a side".formatted(IMAGE_SIZE, WeightsException.quote(size)),
+          e);
+    }
   }
 
   private static String withoutPrefix(Checkpoint checkpoint, String key) {
@@ -187,6 +210,9 @@ public record PeftAdapter(
           metadata.put(COLUMNS + module, formatColumns(lora.groups()));
         });
     saved.forEach((name, tensor) -> tensors.put(PREFIX + name, tensor));
+    if (imageSize > 0) {
+      metadata.put(IMAGE_SIZE, String.valueOf(imageSize));
+    }
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {
@@ -195,6 +221,23 @@ public record PeftAdapter(
     SafetensorsWriter.write(folder.resolve(TENSORS), tensors, metadata);
     AtomicFile.write(
         folder.resolve(CONFIG), channel -> AtomicFile.writeFully(channel, ByteBuffer.wrap(config)));
+  }
+
+  /**
+   * Deletes what {@link #write} wrote, and the folder if it has nothing else.
+   *
+   * @throws WeightsException if a file cannot be deleted
+   */
+  public static void delete(Path folder) {
+    try {
+      Files.deleteIfExists(folder.resolve(CONFIG));
+      Files.deleteIfExists(folder.resolve(TENSORS));
+      Files.deleteIfExists(folder);
+    } catch (DirectoryNotEmptyException e) {
+      // What else is in it is somebody else's.
+    } catch (IOException e) {
+      throw WeightsException.in(folder, "cannot be deleted: " + e, e);
+    }
   }
 
   /** The modules that tensors saved whole belong to. */

@@ -88,7 +88,7 @@ class PeftAdapterTest {
   }
 
   private PeftAdapter roundTrip(Map<String, LoraWeights> modules) {
-    new PeftAdapter(modules, Map.of()).write(folder);
+    new PeftAdapter(modules, Map.of(), 0).write(folder);
     return PeftAdapter.read(folder);
   }
 
@@ -205,7 +205,7 @@ class PeftAdapterTest {
         .contains("\"blocks\\\\.1\\\\.attn\\\\.qkv\" : 3", "\"query\" : 3")
         .contains("\"blocks\\\\.1\\\\.fc\\\\-1\" : 1.3333333");
     modules.put("other", LoraWeights.plain(matrix(3, WIDTH), matrix(5, 3), 2, 0.2f));
-    assertThatThrownBy(() -> new PeftAdapter(modules, Map.of()).write(folder))
+    assertThatThrownBy(() -> new PeftAdapter(modules, Map.of(), 0).write(folder))
         .isInstanceOf(WeightsException.class)
         .hasMessageContaining("2 different dropouts");
   }
