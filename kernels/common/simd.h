@@ -152,9 +152,10 @@ inline float reduce_max(Vec v) {
   return v[0];
 }
 
-// p 2^n, n lying in the low mantissa bits of `shifted`, whose own other bits leave at the top.
+// p 2^n for -126 <= n < 128, n lying in the low mantissa bits of `shifted`, whose own other bits leave at
+// the top. A product, for a sum of exponents would make a number of a NaN.
 inline Vec times_power(Vec p, Vec shifted) {
-  return reinterpret_cast<Vec>(reinterpret_cast<Int>(p) + (reinterpret_cast<Int>(shifted) << 23));
+  return p * reinterpret_cast<Vec>((reinterpret_cast<Uint>(shifted) << 23) + 0x3F800000u);
 }
 
 // x = e^x for N vectors at once, relative error below 2e-7 on [-87, 88]; smaller x give a number

@@ -3,6 +3,7 @@
 #include "loss/loss.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "common/philox.h"
 #include "support.h"
@@ -154,6 +155,28 @@ TEST_CASE("bce: closed forms at and beyond what exp can hold") {
                                                 d_logits.on(device)));
       d_logits.fetch();
       CHECK(std::fabs(d_logits.at(0) - form.gradient) <= 3e-7 * std::fabs(form.gradient) + 1e-37);
+    });
+  }
+}
+
+TEST_CASE("bce: NaN stays NaN, whatever its bits") {
+  for (const uint32_t bits : {0x7FC00000u, 0x7FFFFFFFu, 0x7FC00001u, 0xFFC12345u}) {
+    CAPTURE(bits);
+    float nan;
+    std::memcpy(&nan, &bits, sizeof(nan));
+    on_each_device([&](lk_device* device) {
+      Array logits = Array({1, 3}).fill(0.5f), targets = Array({1, 3}).fill(1);
+      logits.at(1) = nan;
+      Array loss({1}), d_logits({1, 3});
+      LK_REQUIRE_OK(lk_bce_with_logits_forward(device, logits.on(device), targets.on(device),
+                                               loss.on(device)));
+      LK_REQUIRE_OK(lk_bce_with_logits_backward(device, logits.on(device), targets.on(device), 1,
+                                                d_logits.on(device)));
+      loss.fetch();
+      d_logits.fetch();
+      CHECK(std::isnan(loss.at(0)));
+      CHECK(std::isnan(d_logits.at(1)));
+      CHECK(std::isfinite(d_logits.at(0) + d_logits.at(2)));
     });
   }
 }
