@@ -9,7 +9,9 @@ namespace {
 
 constexpr int64_t kMaxExtentBytes = int64_t{1} << 62;
 
+// Of the call that the thread is in.
 thread_local MemoryWatch* watch_of_thread = nullptr;
+thread_local Extent scratch_of_thread = {0, 0};
 
 int append_list(char* text, size_t size, const char* label, const int64_t* values, int count) {
   int used = std::snprintf(text, size, "%s[", label);
@@ -49,17 +51,23 @@ int64_t extent_elements(const lk_tensor& tensor) {
   return last < kMaxExtentBytes / 4 ? last + 1 : -1;
 }
 
-}  // namespace
-
-Watching::Watching(MemoryWatch* watch) {
-  watch_of_thread = watch;
-  if (watch != nullptr) watch->begin();
-}
-
-Watching::~Watching() { watch_of_thread = nullptr; }
-
 void tell_watch(const Extent& memory) {
   if (watch_of_thread != nullptr) watch_of_thread->touches(memory);
+}
+
+}  // namespace
+
+Watching::Watching(MemoryWatch* watch, void* scratch, size_t scratch_bytes) {
+  watch_of_thread = watch;
+  if (watch != nullptr) watch->begin();
+  const auto first = reinterpret_cast<uintptr_t>(scratch);
+  const bool ends = scratch_bytes <= UINTPTR_MAX - first;
+  scratch_of_thread = {first, scratch == nullptr ? first : ends ? first + scratch_bytes : UINTPTR_MAX};
+}
+
+Watching::~Watching() {
+  watch_of_thread = nullptr;
+  scratch_of_thread = {0, 0};
 }
 
 const char* dtype_name(int32_t dtype) {
@@ -130,8 +138,18 @@ lk_status check_tensor(const char* name, const lk_tensor* tensor) {
     return fail(LK_BAD_ARGUMENT, "%s: data is not aligned to its %s elements", name,
                 dtype_name(tensor->dtype));
   }
+  if (overlap(extent(*tensor), scratch_of_thread)) {
+    return fail(LK_BAD_ARGUMENT, "%s and workspace: share memory, expected apart", name);
+  }
   tell_watch(extent(*tensor));
   return LK_OK;
+}
+
+lk_tensor shape_of(const lk_tensor& tensor) {
+  alignas(LK_ALIGNMENT) static char somewhere;
+  lk_tensor result = tensor;
+  if (result.data == nullptr) result.data = &somewhere;
+  return result;
 }
 
 bool is_activation(int32_t dtype) {
@@ -220,6 +238,7 @@ lk_status as_view(const char* name, const lk_tensor* tensor, int rank, const int
 }
 
 lk_status check_output(const char* name, const lk_tensor* tensor) {
+  if (is_empty(*tensor)) return LK_OK;
   // Dimensions from the densest to the widest, whatever their order in the tensor.
   int order[LK_MAX_DIMS], count = 0;
   for (int d = 0; d < tensor->rank; ++d) {

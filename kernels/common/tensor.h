@@ -83,19 +83,21 @@ class MemoryWatch {
   virtual void touches(const Extent& memory) = 0;
 };
 
-// Lets `watch` (NULL: none) watch the calling thread for as long as this lives.
+// Lets `watch` (NULL: none) watch the calling thread for as long as this lives. Meanwhile tensors that
+// share memory with the call's scratch memory are refused.
 class Watching {
  public:
-  explicit Watching(MemoryWatch* watch);
+  explicit Watching(MemoryWatch* watch, void* scratch = nullptr, size_t scratch_bytes = 0);
   ~Watching();
   Watching(const Watching&) = delete;
 };
-// What a check calls.
-void tell_watch(const Extent& memory);
 
 // A tensor is well formed: known dtype, rank, sizes and strides in range (no extent beyond 2^62
-// bytes), data present unless empty, data aligned to its element.
+// bytes), data present unless empty, data aligned to its element, apart from the call's scratch memory.
 lk_status check_tensor(const char* name, const lk_tensor* tensor);
+
+// The tensor, which may have no data yet, for checks of its shape: what NULL data become is never read.
+lk_tensor shape_of(const lk_tensor& tensor);
 
 // The dtype an argument must have: f32, that of the call's activations, or, where the call's first
 // activation is read, any that activations may have. Whether the device computes it is asked

@@ -19,12 +19,20 @@ void pause() {
 
 ThreadPool::ThreadPool(int threads) {
   helpers_.reserve(threads - 1);
-  for (int worker = 1; worker < threads; ++worker) {
-    helpers_.emplace_back([this, worker] { helper_loop(worker); });
+  try {
+    for (int worker = 1; worker < threads; ++worker) {
+      helpers_.emplace_back([this, worker] { helper_loop(worker); });
+    }
+  } catch (...) {
+    // No destructor runs, and those that have started would wait for ever.
+    stop();
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;

@@ -18,6 +18,7 @@ namespace lk {
 // makes results the same at any thread count.
 class ThreadPool {
  public:
+  // Throws std::system_error where the system starts no more threads.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -37,6 +38,7 @@ class ThreadPool {
  private:
   using Call = void (*)(const void* function, int64_t task, int worker);
 
+  void stop();
   void run_tasks(int64_t tasks, Call call, const void* function);
   void take_tasks(int worker);
   void helper_loop(int worker);

@@ -112,6 +112,15 @@ TEST_CASE("fill: every element and no other, at any strides") {
   });
 }
 
+TEST_CASE("fill: nothing to fill is right at any strides") {
+  on_each_device([](lk_device* device) {
+    const lk_tensor empty[] = {{nullptr, {3, 3, 0}, {0, 0, 1}, LK_F32, 3},
+                               {nullptr, {3, 0}, {0, 1}, LK_F32, 2},
+                               {nullptr, {0, 3}, {3, 1}, LK_F32, 2}};
+    for (const lk_tensor& tensor : empty) LK_REQUIRE_OK(lk_fill(device, &tensor, 1));
+  });
+}
+
 TEST_CASE("fill: every dtype of activations, rounded") {
   for (const Layout& layout : activation_layouts()) {
     on_each_device(layout.dtype, [&](lk_device* device) {

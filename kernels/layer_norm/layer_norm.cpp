@@ -17,7 +17,7 @@ lk_status describe_forward(const lk_tensor* x, const lk_tensor* gamma, const lk_
   LK_TRY(as_vector("gamma", gamma, k, call.gamma));
   LK_TRY(as_vector("beta", beta, k, call.beta));
   if (!(eps >= 0.0f && eps < 1e30f)) {
-    return fail(LK_BAD_ARGUMENT, "eps: %g, expected a finite number of zero or more",
+    return fail(LK_BAD_ARGUMENT, "eps: %g, expected zero or more, below 1e30",
                 static_cast<double>(eps));
   }
   call.eps = eps;

@@ -134,6 +134,13 @@ size_t parameter_gradients_workspace(const linear::Backward& call) {
   return bytes_of(weight > bias ? weight : bias);
 }
 
+lk_status check_parameter_gradients(const linear::Backward& call) {
+  constexpr int64_t kMostParts = 65535;  // blocks a grid has in its second direction
+  if (!call.d_bias || bias_parts(call.dy.rows) <= kMostParts) return LK_OK;
+  return fail(LK_UNSUPPORTED, "d_bias: the sum of %lld rows, at most %lld on CUDA devices",
+              static_cast<long long>(call.dy.rows), static_cast<long long>(kMostParts * kBiasRows));
+}
+
 lk_status parameter_gradients(const Context& context, const linear::Backward& call) {
   return with_type(call.dtype(), [&](auto type) -> lk_status {
     using T = decltype(type);
@@ -147,6 +154,7 @@ size_t linear_backward_workspace(const Context&, const linear::Backward& call) {
 }
 
 lk_status linear_backward(const Context& context, const linear::Backward& call) {
+  LK_TRY(check_parameter_gradients(call));
   if (call.d_x) LK_TRY(input_gradient(context, call));
   return parameter_gradients(context, call);
 }

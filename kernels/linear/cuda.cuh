@@ -195,6 +195,8 @@ bool takes_input_gradient(const Context& context, const linear::Backward& call) 
 // d_weight and d_bias of a linear layer, for any room whose backward pass has them.
 size_t parameter_gradients_workspace(const linear::Backward& call);
 lk_status parameter_gradients(const Context& context, const linear::Backward& call);
+// Whether they can be had, before anything is written.
+lk_status check_parameter_gradients(const linear::Backward& call);
 // Without a low-rank term.
 lk_status input_gradient(const Context& context, const linear::Backward& call);
 

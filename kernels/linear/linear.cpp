@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "linear/linear.h"
 
+#include "operations.h"
+
 namespace lk::linear {
 namespace {
 
@@ -11,6 +13,15 @@ constexpr int64_t kMaxSize = int64_t{1} << 40;
 lk_status check_size(const char* name, int64_t size) {
   if (size >= 1 && size <= kMaxSize) return LK_OK;
   return fail(LK_BAD_ARGUMENT, "%s: %lld, expected 1 to 2^40", name, static_cast<long long>(size));
+}
+
+// Whole matrices of these rows and columns stay in range too, many times over.
+lk_status check_product(int64_t m, const Weight& w) {
+  constexpr int64_t kMost = int64_t{1} << 50;
+  const int64_t columns = w.n > w.k ? w.n : w.k;
+  if (m <= kMost / columns && w.n <= kMost / w.k) return LK_OK;
+  return fail(LK_BAD_ARGUMENT, "m %lld, n %lld, k %lld: expected no matrix of more than 2^50 elements",
+              static_cast<long long>(m), static_cast<long long>(w.n), static_cast<long long>(w.k));
 }
 
 lk_status describe_row_scale(const lk_tensor* tensor, int64_t m, RowScale& scale) {
@@ -65,15 +76,9 @@ OptionTensors tensors_of(const lk_linear_backward_options* options, const Backwa
 }
 
 lk_tensor weight_extent(const Weight& weight) {
-  lk_tensor tensor{};
-  tensor.data = const_cast<void*>(weight.data);
-  tensor.dtype = weight.dtype;
-  tensor.rank = 2;
-  tensor.sizes[0] = weight.n;
-  tensor.sizes[1] = weight.k;
-  tensor.strides[0] = weight.packed ? weight.k : weight.stride;
-  tensor.strides[1] = 1;
-  return tensor;
+  void* data = const_cast<void*>(weight.data);
+  if (weight.packed) return {data, {weight.packed_bytes}, {1}, LK_U8, 1};
+  return {data, {weight.n, weight.k}, {weight.stride, 1}, weight.dtype, 2};
 }
 
 lk_status describe_weight_sizes(const lk_weight* w, Weight& weight) {
@@ -90,23 +95,25 @@ lk_status describe_weight_sizes(const lk_weight* w, Weight& weight) {
   return LK_OK;
 }
 
-lk_status describe_weight(const lk_weight* w, int64_t layout, Weight& weight) {
+lk_status describe_weight(const lk_weight* w, const Packing& packing, Weight& weight) {
   LK_TRY(describe_weight_sizes(w, weight));
-  if (weight.packed && w->row_stride != layout) {
+  if (weight.packed && w->row_stride != packing.layout) {
     return fail(LK_BAD_ARGUMENT,
                 "w: packed for another device or instruction set: prepare it again on this device");
   }
-  const lk_tensor tensor = weight_extent(weight);
-  LK_TRY(check_tensor("w", &tensor));
-  if (weight.packed && reinterpret_cast<uintptr_t>(w->data) % LK_ALIGNMENT != 0) {
-    return fail(LK_BAD_ARGUMENT, "w: packed data is not aligned to %d bytes", LK_ALIGNMENT);
-  }
   if (weight.packed) {
-    // Beyond weight_extent by what its rows are padded with: fewer elements than LK_ALIGNMENT each.
-    const Extent sure = extent(tensor);
-    tell_watch({sure.first, sure.last + w->n * LK_ALIGNMENT * dtype_bytes(w->dtype)});
+    const lk_tensor numbers = {const_cast<void*>(w->data), {w->n, w->k}, {w->k, 1}, w->dtype, 2};
+    LK_TRY(check_tensor("w", &numbers));
+    if (reinterpret_cast<uintptr_t>(w->data) % LK_ALIGNMENT != 0) {
+      return fail(LK_BAD_ARGUMENT, "w: packed data is not aligned to %d bytes", LK_ALIGNMENT);
+    }
+    Prepare prepare;
+    prepare.w = {nullptr, w->n, w->k, w->k, w->dtype};
+    prepare.packed = true;
+    weight.packed_bytes = static_cast<int64_t>(packing.bytes({}, prepare));
   }
-  return LK_OK;
+  const lk_tensor tensor = weight_extent(weight);
+  return check_tensor("w", &tensor);
 }
 
 lk_status describe_prepare(const lk_tensor* w, int32_t format, Prepare& call) {
@@ -150,10 +157,10 @@ lk_status describe_epilogue(const lk_epilogue* epilogue, int64_t m, const Weight
   return LK_OK;
 }
 
-lk_status describe_forward(const lk_tensor* x, const lk_weight* w, int64_t layout,
+lk_status describe_forward(const lk_tensor* x, const lk_weight* w, const Packing& packing,
                            const lk_tensor* bias, const lk_epilogue* epilogue, const lk_tensor* y,
                            Forward& call) {
-  LK_TRY(describe_weight(w, layout, call.w));
+  LK_TRY(describe_weight(w, packing, call.w));
   LK_TRY(as_matrix("x", x, -1, call.w.k, call.x, like_w(call.w)));
   LK_TRY(check_size("x rows", call.x.rows));
   if (bias != nullptr) LK_TRY(as_vector("bias", bias, call.w.n, call.bias));
@@ -189,9 +196,9 @@ lk_status describe_options(const lk_linear_backward_options* options, Backward& 
 }
 
 lk_status describe_backward_inputs(const lk_tensor* dy, const lk_tensor* x, const lk_weight* w,
-                                   int64_t layout, const lk_linear_backward_options* options,
+                                   const Packing& packing, const lk_linear_backward_options* options,
                                    Backward& call) {
-  LK_TRY(describe_weight(w, layout, call.w));
+  LK_TRY(describe_weight(w, packing, call.w));
   LK_TRY(as_matrix("dy", dy, -1, call.w.n, call.dy, like_w(call.w)));
   LK_TRY(check_size("dy rows", call.dy.rows));
   LK_TRY(optional_matrix("x", x, call.dy.rows, call.w.k, call.x, like_w(call.w)));
@@ -210,10 +217,10 @@ lk_status describe_gradients(const lk_tensor* d_x, const lk_tensor* d_weight,
 }
 
 lk_status describe_backward(const lk_tensor* dy, const lk_tensor* x, const lk_weight* w,
-                            int64_t layout, const lk_linear_backward_options* options,
+                            const Packing& packing, const lk_linear_backward_options* options,
                             const lk_tensor* d_x, const lk_tensor* d_weight,
                             const lk_tensor* d_bias, Backward& call) {
-  LK_TRY(describe_backward_inputs(dy, x, w, layout, options, call));
+  LK_TRY(describe_backward_inputs(dy, x, w, packing, options, call));
   LK_TRY(describe_gradients(d_x, d_weight, d_bias, call));
   if (!call.d_x && !call.d_weight && !call.d_bias) {
     return fail(LK_BAD_ARGUMENT, "d_x, d_weight, d_bias: all NULL, expected at least one");
@@ -234,6 +241,7 @@ lk_status describe_backward(const lk_tensor* dy, const lk_tensor* x, const lk_we
 lk_status describe_forward_sizes(int64_t m, const lk_weight* w, Forward& call) {
   LK_TRY(check_size("m", m));
   LK_TRY(describe_weight_sizes(w, call.w));
+  LK_TRY(check_product(m, call.w));
   call.x.rows = call.y.rows = m;
   call.x.columns = call.w.k;
   call.y.columns = call.w.n;
@@ -243,6 +251,7 @@ lk_status describe_forward_sizes(int64_t m, const lk_weight* w, Forward& call) {
 lk_status describe_backward_sizes(int64_t m, const lk_weight* w, Backward& call) {
   LK_TRY(check_size("m", m));
   LK_TRY(describe_weight_sizes(w, call.w));
+  LK_TRY(check_product(m, call.w));
   call.dy.rows = m;
   call.dy.columns = call.w.n;
   return LK_OK;

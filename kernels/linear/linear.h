@@ -6,6 +6,12 @@
 
 #include "common/tensor.h"
 
+namespace lk {
+
+struct Context;
+
+}  // namespace lk
+
 namespace lk::linear {
 
 // W [n, k].
@@ -15,6 +21,7 @@ struct Weight {
   int64_t stride = 0;      // between rows, when not packed
   bool packed = false;     // in the device's own order
   int32_t dtype = LK_F32;  // lk_dtype, that of the call's activations
+  int64_t packed_bytes = 0;
 
   // Row j, when not packed; all of it from row 0 on, when packed. T is the type of dtype's
   // elements; row() is for f32.
@@ -74,17 +81,22 @@ struct Backward {
   int32_t dtype() const { return w.dtype; }
 };
 
-// layout: what the device calls its packed weights' order (lk_weight.row_stride of a packed one).
-lk_status describe_weight(const lk_weight* w, int64_t layout, Weight& weight);
+// How a device packs weights.
+struct Packing {
+  int64_t layout;  // what it calls their order (lk_weight.row_stride of a packed one)
+  size_t (*bytes)(const Context&, const Prepare&);
+};
+
+lk_status describe_weight(const lk_weight* w, const Packing& packing, Weight& weight);
 lk_status describe_prepare(const lk_tensor* w, int32_t format, Prepare& call);
 // Adds the storage, of at least `needed` bytes when packed, else none.
 lk_status describe_storage(const lk_tensor& w, size_t needed, void* storage, size_t storage_bytes,
                            Prepare& call);
-lk_status describe_forward(const lk_tensor* x, const lk_weight* w, int64_t layout,
+lk_status describe_forward(const lk_tensor* x, const lk_weight* w, const Packing& packing,
                            const lk_tensor* bias, const lk_epilogue* epilogue, const lk_tensor* y,
                            Forward& call);
 lk_status describe_backward(const lk_tensor* dy, const lk_tensor* x, const lk_weight* w,
-                            int64_t layout, const lk_linear_backward_options* options,
+                            const Packing& packing, const lk_linear_backward_options* options,
                             const lk_tensor* d_x, const lk_tensor* d_weight,
                             const lk_tensor* d_bias, Backward& call);
 // The sizes alone, for the workspace: m rows, a weight that need not be prepared yet.
@@ -93,11 +105,11 @@ lk_status describe_backward_sizes(int64_t m, const lk_weight* w, Backward& call)
 
 // The parts that the fused LoRA layer shares; overlaps are not looked for.
 lk_status describe_backward_inputs(const lk_tensor* dy, const lk_tensor* x, const lk_weight* w,
-                                   int64_t layout, const lk_linear_backward_options* options,
+                                   const Packing& packing, const lk_linear_backward_options* options,
                                    Backward& call);
 lk_status describe_gradients(const lk_tensor* d_x, const lk_tensor* d_weight,
                              const lk_tensor* d_bias, Backward& call);
-// A weight as a tensor, to find what it overlaps: of a packed one, the bytes it surely has.
+// A weight as a tensor, to find what it overlaps: of a packed one, its bytes.
 lk_tensor weight_extent(const Weight& weight);
 // The tensors they name, for the search of overlaps; NULL where absent or rightly in place.
 struct EpilogueTensors {

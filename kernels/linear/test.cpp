@@ -360,6 +360,19 @@ TEST_CASE("linear: what is wrong is named") {
                             static_cast<char*>(memory) + 4, forward_bytes),
           LK_BAD_ARGUMENT, "workspace: not aligned");
     }
+    lk_tensor scratch = *x;
+    scratch.data = memory;
+    LK_REQUIRE_FAILS(
+        lk_linear_forward(device, &scratch, packed.get(), nullptr, nullptr, y, memory, bytes),
+        LK_BAD_ARGUMENT, "x and workspace: share memory");
+    size_t packed_bytes = 0;
+    LK_REQUIRE_OK(lk_weight_prepare_bytes(device, layer.w.on(device), LK_WEIGHT_PACKED, &packed_bytes));
+    lk_tensor last = {nullptr, {1, 7}, {7, 1}, LK_F32, 2}, one_row = *x;
+    last.data = static_cast<char*>(const_cast<void*>(packed.get()->data)) + packed_bytes - 28;
+    one_row.sizes[0] = 1;
+    LK_REQUIRE_FAILS(
+        lk_linear_forward(device, &one_row, packed.get(), nullptr, nullptr, &last, memory, bytes),
+        LK_BAD_ARGUMENT, "w and y: share memory");
 
     lk_linear_backward_options options{};
     const auto backward = [&] {
@@ -383,8 +396,17 @@ TEST_CASE("linear: what is wrong is named") {
                      "m: 0");
     LK_REQUIRE_FAILS(lk_linear_forward_workspace(device, 1, packed.get(), nullptr),
                      LK_BAD_ARGUMENT, "bytes: NULL");
+    lk_weight large = unprepared;
+    large.k = int64_t{1} << 34;
+    LK_REQUIRE_FAILS(lk_linear_backward_workspace(device, int64_t{1} << 34, &large, &size),
+                     LK_BAD_ARGUMENT, "no matrix of more than 2^50 elements");
     const lk_tensor* w = layer.w.on(device);
+    lk_tensor shape = *w;
+    shape.data = nullptr;
+    LK_REQUIRE_OK(lk_weight_prepare_bytes(device, &shape, LK_WEIGHT_PACKED, &size));
     lk_weight made{};
+    LK_REQUIRE_FAILS(lk_weight_prepare(device, &shape, LK_WEIGHT_PLAIN, nullptr, 0, &made),
+                     LK_BAD_ARGUMENT, "w: data is NULL");
     LK_REQUIRE_FAILS(lk_weight_prepare_bytes(device, w, 3, &size), LK_BAD_ARGUMENT, "format: 3");
     LK_REQUIRE_OK(lk_weight_prepare_bytes(device, w, LK_WEIGHT_PACKED, &size));
     LK_REQUIRE_FAILS(lk_weight_prepare(device, w, LK_WEIGHT_PACKED, memory, size - 1, &made),

@@ -94,6 +94,7 @@ size_t lora_linear_backward_workspace(const Context&, const lora::Backward& call
 }
 
 lk_status lora_linear_backward(const Context& context, const lora::Backward& call) {
+  LK_TRY(check_parameter_gradients(call.linear));
   LK_TRY(takes_tensor_cores(context, call) ? lora_backward_tensor(context, call)
                                   : lora_backward_plain(context, call));
   // The scratch memory is free again: launches on one stream run one after the other.

@@ -57,10 +57,10 @@ lk_status describe_adapter(const lk_lora* lora, int64_t n, int64_t k, Adapter& a
 
 }  // namespace
 
-lk_status describe_forward(const lk_tensor* x, const lk_weight* w, int64_t layout,
+lk_status describe_forward(const lk_tensor* x, const lk_weight* w, const linear::Packing& packing,
                            const lk_tensor* bias, const lk_lora* lora, const lk_epilogue* epilogue,
                            const lk_tensor* h, const lk_tensor* y, Forward& call) {
-  LK_TRY(linear::describe_forward(x, w, layout, bias, epilogue, y, call.linear));
+  LK_TRY(linear::describe_forward(x, w, packing, bias, epilogue, y, call.linear));
   LK_TRY(describe_adapter(lora, call.linear.w.n, call.linear.w.k, call.adapter));
   if (h != nullptr) {
     LK_TRY(as_matrix("h", h, call.linear.x.rows, call.adapter.rows(), call.h));
@@ -86,11 +86,11 @@ lk_status describe_forward(const lk_tensor* x, const lk_weight* w, int64_t layou
 }
 
 lk_status describe_backward(const lk_tensor* dy, const lk_tensor* x, const lk_weight* w,
-                            int64_t layout, const lk_lora* lora, const lk_tensor* h,
+                            const linear::Packing& packing, const lk_lora* lora, const lk_tensor* h,
                             const lk_linear_backward_options* options, const lk_tensor* d_x,
                             const lk_tensor* d_a, const lk_tensor* d_b, const lk_tensor* d_weight,
                             const lk_tensor* d_bias, Backward& call) {
-  LK_TRY(linear::describe_backward_inputs(dy, x, w, layout, options, call.linear));
+  LK_TRY(linear::describe_backward_inputs(dy, x, w, packing, options, call.linear));
   if (!call.linear.x) return fail(LK_BAD_ARGUMENT, "x: NULL, expected the forward pass's input");
   LK_TRY(linear::describe_gradients(d_x, d_weight, d_bias, call.linear));
   LK_TRY(describe_adapter(lora, call.linear.w.n, call.linear.w.k, call.adapter));

@@ -46,11 +46,11 @@ struct Backward {
   int32_t dtype() const { return linear.dtype(); }
 };
 
-lk_status describe_forward(const lk_tensor* x, const lk_weight* w, int64_t layout,
+lk_status describe_forward(const lk_tensor* x, const lk_weight* w, const linear::Packing& packing,
                            const lk_tensor* bias, const lk_lora* lora, const lk_epilogue* epilogue,
                            const lk_tensor* h, const lk_tensor* y, Forward& call);
 lk_status describe_backward(const lk_tensor* dy, const lk_tensor* x, const lk_weight* w,
-                            int64_t layout, const lk_lora* lora, const lk_tensor* h,
+                            const linear::Packing& packing, const lk_lora* lora, const lk_tensor* h,
                             const lk_linear_backward_options* options, const lk_tensor* d_x,
                             const lk_tensor* d_a, const lk_tensor* d_b, const lk_tensor* d_weight,
                             const lk_tensor* d_bias, Backward& call);

@@ -62,6 +62,17 @@ lk_status check_list(const lk_parameter* parameters, int64_t count, Parameters& 
   return LK_OK;
 }
 
+// as(gradient): the tensor to check in its place.
+template <class As>
+lk_status check_gradients(const lk_parameter* parameters, int64_t count, const As& as,
+                          Parameters& list) {
+  LK_TRY(check_list(parameters, count, list));
+  for (int64_t i = 0; i < count; ++i) {
+    LK_TRY(check_contiguous(Name(i, "gradient"), as(parameters[i].gradient), -1));
+  }
+  return LK_OK;
+}
+
 // The memory of one tensor of one parameter.
 struct Span {
   Extent extent;
@@ -124,6 +135,19 @@ lk_status check_step(const lk_parameter* parameters, int64_t count, int moments,
   return check_spans_apart(list, fields);
 }
 
+// What the steps of all parameters are multiplied by.
+lk_status check_rates(const Parameters& list, float learning_rate) {
+  LK_TRY(check_finite("learning_rate", learning_rate));
+  for (int64_t i = 0; i < list.count; ++i) {
+    const float scale = list.list[i].learning_rate_scale;
+    if (std::isfinite(scale * learning_rate)) continue;
+    return fail(LK_BAD_ARGUMENT, "%s: %g, expected a finite product with the learning rate %g",
+                Name(i, "learning_rate_scale").text, static_cast<double>(scale),
+                static_cast<double>(learning_rate));
+  }
+  return LK_OK;
+}
+
 lk_status check_beta(const char* name, float beta) {
   if (beta >= 0.0f && beta < 1.0f) return LK_OK;
   return fail(LK_BAD_ARGUMENT, "%s: %g, expected 0 <= %s < 1", name, static_cast<double>(beta),
@@ -133,16 +157,13 @@ lk_status check_beta(const char* name, float beta) {
 }  // namespace
 
 lk_status describe_norm_sizes(const lk_parameter* parameters, int64_t count, Norm& call) {
-  LK_TRY(check_list(parameters, count, call.parameters));
-  for (int64_t i = 0; i < count; ++i) {
-    LK_TRY(check_contiguous(Name(i, "gradient"), parameters[i].gradient, -1));
-  }
-  return LK_OK;
+  return check_gradients(parameters, count, shape_of, call.parameters);
 }
 
 lk_status describe_norm(const lk_parameter* parameters, int64_t count, float max_norm,
                         const lk_tensor* norm, const lk_tensor* scale, Norm& call) {
-  LK_TRY(describe_norm_sizes(parameters, count, call));
+  const auto itself = [](const lk_tensor& gradient) { return gradient; };
+  LK_TRY(check_gradients(parameters, count, itself, call.parameters));
   LK_TRY(check_finite("max_norm", max_norm));
   call.max_norm = max_norm;
   Vector vector;
@@ -162,7 +183,7 @@ lk_status describe_norm(const lk_parameter* parameters, int64_t count, float max
 lk_status describe_sgd(const lk_parameter* parameters, int64_t count, float learning_rate,
                        float momentum, const lk_tensor* gradient_scale, Sgd& call) {
   LK_TRY(check_step(parameters, count, 1, gradient_scale, call.parameters, call.gradient_scale));
-  LK_TRY(check_finite("learning_rate", learning_rate));
+  LK_TRY(check_rates(call.parameters, learning_rate));
   LK_TRY(check_beta("momentum", momentum));
   call.learning_rate = learning_rate;
   call.momentum = momentum;
@@ -173,7 +194,7 @@ lk_status describe_adamw(const lk_parameter* parameters, int64_t count, float le
                          float beta1, float beta2, float eps, int64_t step,
                          const lk_tensor* gradient_scale, AdamW& call) {
   LK_TRY(check_step(parameters, count, 2, gradient_scale, call.parameters, call.gradient_scale));
-  LK_TRY(check_finite("learning_rate", learning_rate));
+  LK_TRY(check_rates(call.parameters, learning_rate));
   LK_TRY(check_beta("beta1", beta1));
   LK_TRY(check_beta("beta2", beta2));
   if (!(eps > 0.0f) || !std::isfinite(eps)) {

@@ -317,6 +317,10 @@ TEST_CASE("optimizer: bad arguments change nothing") {
     LK_REQUIRE_FAILS(lk_sgd_step(device, list, 2, NAN, 0.9f, nullptr), LK_BAD_ARGUMENT,
                      "learning_rate");
     LK_REQUIRE_FAILS(lk_sgd_step(device, list, 2, 0.1f, 1, nullptr), LK_BAD_ARGUMENT, "momentum");
+    std::vector<lk_parameter> fast = model.list;
+    fast[1].learning_rate_scale = 3e38f;
+    LK_REQUIRE_FAILS(lk_sgd_step(device, fast.data(), 2, 10, 0.9f, nullptr), LK_BAD_ARGUMENT,
+                     "parameters[1].learning_rate_scale: 3e+38, expected a finite product");
     lk_tensor inside = list[1].value;
     inside.sizes[0] = 1;
     LK_REQUIRE_FAILS(lk_sgd_step(device, list, 2, 0.1f, 0.9f, &inside), LK_BAD_ARGUMENT,

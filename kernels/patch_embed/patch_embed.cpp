@@ -16,10 +16,23 @@ lk_status describe_patches(const lk_tensor* images, int64_t patch, Patches& patc
                 static_cast<long long>(patch), static_cast<long long>(height),
                 static_cast<long long>(width));
   }
+  // As many as a linear layer may have inputs.
+  constexpr int64_t kMostPixels = int64_t{1} << 40;
   patches.size = patch;
+  if (patches.pixels() > kMostPixels) {
+    return fail(LK_BAD_ARGUMENT, "patch: %lld, %lld pixels with the images' channels, expected at most 2^40",
+                static_cast<long long>(patch), static_cast<long long>(patches.pixels()));
+  }
   patches.across = width / patch;
   patches.count = height / patch * patches.across;
   return LK_OK;
+}
+
+// The same of images that may have no data yet.
+lk_status describe_shape(const lk_tensor* images, int64_t patch, Patches& patches) {
+  if (images == nullptr) return describe_patches(images, patch, patches);
+  const lk_tensor shape = shape_of(*images);
+  return describe_patches(&shape, patch, patches);
 }
 
 lk_status check_weight(const linear::Weight& w, const Patches& patches) {
@@ -31,10 +44,10 @@ lk_status check_weight(const linear::Weight& w, const Patches& patches) {
 }  // namespace
 
 lk_status describe_forward(const lk_tensor* images, int64_t patch, const lk_weight* w,
-                           int64_t layout, const lk_tensor* bias, const lk_tensor* position,
+                           const linear::Packing& packing, const lk_tensor* bias, const lk_tensor* position,
                            const lk_tensor* class_token, const lk_tensor* y, Forward& call) {
   LK_TRY(describe_patches(images, patch, call.patches));
-  LK_TRY(linear::describe_weight(w, layout, call.w));
+  LK_TRY(linear::describe_weight(w, packing, call.w));
   LK_TRY(check_weight(call.w, call.patches));
   const int64_t n = call.w.n, tokens = call.patches.count + (class_token != nullptr ? 1 : 0);
   if (bias != nullptr) LK_TRY(as_vector("bias", bias, n, call.bias));
@@ -96,7 +109,7 @@ lk_status describe_backward(const lk_tensor* dy, const lk_tensor* images, int64_
 
 lk_status describe_forward_sizes(const lk_tensor* images, int64_t patch, const lk_weight* w,
                                  Forward& call) {
-  LK_TRY(describe_patches(images, patch, call.patches));
+  LK_TRY(describe_shape(images, patch, call.patches));
   linear::Forward one_row;
   LK_TRY(linear::describe_forward_sizes(1, w, one_row));
   call.w = one_row.w;
@@ -105,7 +118,7 @@ lk_status describe_forward_sizes(const lk_tensor* images, int64_t patch, const l
 
 lk_status describe_backward_sizes(const lk_tensor* images, int64_t patch, int64_t n,
                                   Backward& call) {
-  LK_TRY(describe_patches(images, patch, call.patches));
+  LK_TRY(describe_shape(images, patch, call.patches));
   if (n < 1 || n > int64_t{1} << 40) {
     return fail(LK_BAD_ARGUMENT, "n: %lld, expected 1 to 2^40", static_cast<long long>(n));
   }

@@ -51,7 +51,7 @@ struct Backward {
 };
 
 lk_status describe_forward(const lk_tensor* images, int64_t patch, const lk_weight* w,
-                           int64_t layout, const lk_tensor* bias, const lk_tensor* position,
+                           const linear::Packing& packing, const lk_tensor* bias, const lk_tensor* position,
                            const lk_tensor* class_token, const lk_tensor* y, Forward& call);
 lk_status describe_backward(const lk_tensor* dy, const lk_tensor* images, int64_t patch,
                             int32_t flags, const lk_tensor* d_weight, const lk_tensor* d_bias,

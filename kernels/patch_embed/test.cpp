@@ -232,6 +232,11 @@ TEST_CASE("patch_embed: bad arguments") {
     LK_REQUIRE_FAILS(lk_patch_embed_backward(device, dy, images, 8, LK_ADD_TO_D_X, nullptr,
                                              d_bias.on(device), nullptr, nullptr, nullptr, 0),
                      LK_BAD_ARGUMENT, "flags");
+    // Shapes need no data; a stride of 0 makes an image of any size of one row.
+    lk_tensor shape = {nullptr, {1, 1, 1 << 28, 1 << 28}, {0, 0, 0, 1}, LK_F32, 4};
+    LK_REQUIRE_OK(lk_patch_embed_backward_workspace(device, &shape, 1 << 14, 1, &bytes));
+    LK_REQUIRE_FAILS(lk_patch_embed_backward_workspace(device, &shape, 1 << 28, 1, &bytes),
+                     LK_BAD_ARGUMENT, "patch: 268435456, 72057594037927936 pixels");
   });
 }
 
@@ -243,12 +248,13 @@ TEST_CASE("patch_embed: more than a CUDA device can count") {
   on_each_device([&](lk_device* device) {
     if (!is_simulated(device)) return;
     lk_tensor images = *p.images.on(device), dy = *p.dy.on(device), d_weight = *p.w.on(device);
-    Workspace memory(device, 1024);  // the three, d_weight last, and the workspace
+    Workspace memory(device, 1024);
     auto* floats = static_cast<float*>(memory.data());
+    float* beyond = floats + 2 * kMany;  // the workspace: behind what d_weight seems to take
     images.data = floats, dy.data = floats + 1, d_weight.data = floats + 2;
     const auto backward = [&](const char* text) {
       LK_REQUIRE_FAILS(lk_patch_embed_backward(device, &dy, &images, 1, 0, &d_weight, nullptr, nullptr,
-                                               nullptr, floats + 16, size_t{1} << 40),
+                                               nullptr, beyond, size_t{1} << 40),
                        LK_UNSUPPORTED, text);
     };
     images.sizes[0] = dy.sizes[0] = kMany;

@@ -9,13 +9,15 @@
  *   output, and lk_last_error() says, for the calling thread, which argument was wrong, what was
  *   given and what was expected. The only failures after work has begun are LK_DEVICE_LOST and
  *   LK_INTERNAL.
- * - The caller owns all memory. No operation allocates: scratch memory is asked for with the
- *   operation's `..._workspace` twin and passed in. A workspace must be aligned to
- *   LK_ALIGNMENT bytes; its contents mean nothing before and after the call.
+ * - The caller owns all memory of tensors. No operation allocates such: scratch memory is asked for
+ *   with the operation's `..._workspace` twin, which needs no data yet, and passed in. A workspace
+ *   must be aligned to LK_ALIGNMENT bytes and lie apart from all tensors; its contents mean nothing
+ *   before and after the call.
  * - Tensors are views: pointer, dtype, sizes, strides in elements. "Rows" below means a tensor
  *   whose last dimension has stride 1 and whose leading dimensions collapse to one row stride
- *   (so [batch, tokens, width], or every second row of a matrix). Inputs may not overlap
- *   outputs, except where "in place" is said.
+ *   (so [batch, tokens, width], or every second row of a matrix). Sizes given in brackets mean a
+ *   last stride of 1 too. Inputs may not overlap outputs, except where "in place" is said; what
+ *   overlaps goes by all addresses from a tensor's first element to its last, skipped ones too.
  * - An optional argument is passed as NULL.
  * - Gradients: `d_x` is the gradient of the loss with respect to x. A gradient output is
  *   overwritten unless the call's flags ask to add to it.
@@ -69,7 +71,8 @@ typedef enum lk_status {
   LK_OK = 0,
   LK_BAD_ARGUMENT = 1,  /* an argument breaks this header's contract: the caller's mistake */
   LK_UNSUPPORTED = 2,   /* valid, but this device or build has no kernel for it */
-  LK_OUT_OF_MEMORY = 3, /* lk_allocate and lk_allocate_host only: there is no such block left */
+  LK_OUT_OF_MEMORY = 3, /* lk_allocate, lk_allocate_host: there is no such block left; elsewhere,
+                           before any work: the host has no memory for a few notes of its own */
   LK_DEVICE_LOST = 4,   /* the device stopped answering; close it */
   LK_INTERNAL = 5       /* a defect of Lorikeet; please report the text of lk_last_error() */
 } lk_status;
@@ -109,7 +112,7 @@ typedef struct lk_device_info {
   char processor[128];   /* what the processor calls itself */
   char isa[32];          /* instruction set of the kernels: "avx512_bf16", "avx512", ... */
   char supported[64];    /* instruction sets this processor could run, space separated */
-  int32_t threads;       /* worker threads, the calling one included */
+  int32_t threads;       /* worker threads, the calling one included; a GPU's multiprocessors */
   int32_t dtypes;        /* of activations that it computes: bits 1 << lk_dtype, f32 always */
   int64_t total_memory;  /* bytes */
 } lk_device_info;
@@ -283,7 +286,7 @@ LK_API lk_status lk_linear_forward(lk_device* device, const lk_tensor* x, const 
                                    const lk_tensor* bias, const lk_epilogue* epilogue,
                                    const lk_tensor* y, void* workspace, size_t workspace_bytes);
 /* For any call with these shapes (m rows against w). Workspace functions read the n, k, format and
- * dtype of w alone, the groups and rank of an lk_lora: they need no data yet. */
+ * dtype of w alone, the groups and rank of an lk_lora. */
 LK_API lk_status lk_linear_forward_workspace(lk_device* device, int64_t m, const lk_weight* w,
                                              size_t* bytes);
 
@@ -379,8 +382,9 @@ LK_API lk_status lk_attention_backward_workspace(lk_device* device, const lk_ten
 /* ---- LayerNorm, GELU ---------------------------------------------------------------------- */
 
 /* y = (x - mean) * rstd * gamma + beta a row (Ba et al., arXiv 1607.06450), with
- * rstd = 1/sqrt(variance + eps), variance over k. x, y rows [m, k]; gamma, beta [k], f32;
- * statistics [m, 2], f32: mean and rstd, saved for the backward pass; NULL when none follows. */
+ * rstd = 1/sqrt(variance + eps), variance over k, 0 <= eps < 1e30. x, y rows [m, k]; gamma, beta
+ * [k], f32; statistics [m, 2], f32: mean and rstd, saved for the backward pass; NULL when none
+ * follows. */
 LK_API lk_status lk_layer_norm_forward(lk_device* device, const lk_tensor* x,
                                        const lk_tensor* gamma, const lk_tensor* beta, float eps,
                                        const lk_tensor* y, const lk_tensor* statistics);
@@ -520,13 +524,14 @@ LK_API lk_status lk_gradient_norm(lk_device* device, const lk_parameter* paramet
 LK_API lk_status lk_gradient_norm_workspace(lk_device* device, const lk_parameter* parameters,
                                             int64_t count, size_t* bytes);
 /* g = gradient * gradient_scale + weight_decay * value; m = momentum * m + g;
- * value -= learning_rate * learning_rate_scale * m. gradient_scale [1] optional. */
+ * value -= learning_rate * learning_rate_scale * m. gradient_scale [1] optional. 0 <= momentum < 1;
+ * rates, scales and decays are finite, and so is learning_rate * learning_rate_scale. */
 LK_API lk_status lk_sgd_step(lk_device* device, const lk_parameter* parameters, int64_t count,
                              float learning_rate, float momentum,
                              const lk_tensor* gradient_scale);
-/* AdamW (Loshchilov & Hutter, arXiv 1711.05101). step counts from 1. With lr = learning_rate *
- * learning_rate_scale: value *= 1 - lr * weight_decay; m = beta1 m + (1-beta1) g;
- * v = beta2 v + (1-beta2) g²; value -= lr (m / (1-beta1^step)) / (sqrt(v / (1-beta2^step)) + eps). */
+/* AdamW (Loshchilov & Hutter, arXiv 1711.05101). step counts from 1; eps > 0;
+ * 0 <= beta1, beta2 < 1; the rest as for lk_sgd_step. With lr = learning_rate * learning_rate_scale:
+ * value *= 1 - lr * weight_decay; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g²; value -= lr (m / (1-beta1^step)) / (sqrt(v / (1-beta2^step)) + eps). */
 LK_API lk_status lk_adamw_step(lk_device* device, const lk_parameter* parameters, int64_t count,
                                float learning_rate, float beta1, float beta2, float eps,
                                int64_t step, const lk_tensor* gradient_scale);

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <system_error>
 
 #include "amx.h"
 #include "common/thread_pool.h"
@@ -190,7 +191,13 @@ lk_status open_cpu(int32_t threads, lk_device** device) {
   const Operations* operations = nullptr;
   LK_TRY(choose_operations(&operations));
   if (threads == 0) threads = static_cast<int32_t>(sysconf(_SC_NPROCESSORS_ONLN));
-  *device = new CpuDevice(operations, threads < 1 ? 1 : threads);
+  threads = threads < 1 ? 1 : threads;
+  try {
+    *device = new CpuDevice(operations, threads);
+  } catch (const std::system_error& error) {
+    return fail(LK_UNSUPPORTED, "threads: %d, more than the system lets this process start (%s)", threads,
+                error.what());
+  }
   return LK_OK;
 }
 

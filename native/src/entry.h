@@ -34,6 +34,11 @@ inline lk_status check_device(const lk_device* device) {
   return device != nullptr ? LK_OK : fail(LK_BAD_ARGUMENT, "device: NULL, expected an open device");
 }
 
+// How the device packs weights.
+inline linear::Packing packing_of(const lk_device* device) {
+  return {device->operations().packed_layout, device->operations().weight_prepare_bytes};
+}
+
 inline lk_status unsupported(const char* operation, const lk_device* device) {
   return fail(LK_UNSUPPORTED, "%s: device %s has no kernel for it", operation,
               device->name().c_str());
@@ -87,7 +92,7 @@ lk_status execute(const char* operation, lk_device* device, Slot<Call> slot,
                   const Describe& describe_call) noexcept {
   return guarded([&]() -> lk_status {
     LK_TRY(check_device(device));
-    const Watching watching(device->watch());
+    const Watching watching(device->watch(), workspace, workspace_bytes);
     Call call{};
     LK_TRY(describe_call(call));
     const auto kernel = device->operations().*slot;

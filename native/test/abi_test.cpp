@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The parts of the C ABI that are no operation: devices, memory, errors.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -18,6 +22,23 @@ TEST_CASE("abi: a device that does not exist is named in the error") {
   LK_REQUIRE_FAILS(lk_device_open(nullptr, 0, &device), LK_BAD_ARGUMENT, "name");
   LK_REQUIRE_FAILS(lk_device_open("cpu", -1, &device), LK_BAD_ARGUMENT, "threads: -1");
   LK_REQUIRE_FAILS(lk_device_open("cpu", 0, nullptr), LK_BAD_ARGUMENT, "device");
+}
+
+TEST_CASE("abi: a device whose threads cannot be started is refused") {
+  // In a child, that may address but little: each thread's stack takes 8 MB of it.
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    rlimit limit = {size_t{3} << 30, size_t{3} << 30};
+    setrlimit(RLIMIT_AS, &limit);
+    lk_device* device = nullptr;
+    const lk_status status = lk_device_open("cpu", 1024, &device);
+    const bool named = std::strstr(lk_last_error(), "threads: 1024") != nullptr;
+    _exit(status == LK_UNSUPPORTED && named ? 0 : 1 + status);
+  }
+  int how = 0;
+  REQUIRE(waitpid(child, &how, 0) == child);
+  CHECK(how == 0);
 }
 
 TEST_CASE("abi: memory is counted to the byte and given back") {
@@ -114,7 +135,7 @@ TEST_CASE("abi: a watch is told of all the memory that a call's arguments lie in
     }
   } watch;
   float memory[6][64] = {};
-  alignas(LK_ALIGNMENT) float packed[5 * 8 + LK_ALIGNMENT];
+  alignas(LK_ALIGNMENT) static float packed[5 * 8];  // its rows padded to 32 bytes
   const auto rows = [&](int i, int64_t m, int64_t k) {
     return lk_tensor{memory[i], {m, k}, {9, 1}, LK_F32, 2};
   };
@@ -125,7 +146,10 @@ TEST_CASE("abi: a watch is told of all the memory that a call's arguments lie in
   {
     const Watching watching(&watch);
     linear::Forward call;
-    LK_REQUIRE_OK(linear::describe_forward(&x, &w, -16, &bias, &epilogue, &y, call));
+    const linear::Packing packing = {-16, [](const Context&, const linear::Prepare&) {
+                                       return sizeof(packed);
+                                     }};
+    LK_REQUIRE_OK(linear::describe_forward(&x, &w, packing, &bias, &epilogue, &y, call));
     LK_REQUIRE_OK(check_workspace(packed, 64, 64));
   }
   for (const lk_tensor* tensor : {&x, &y, &z, &residual}) {
@@ -133,7 +157,7 @@ TEST_CASE("abi: a watch is told of all the memory that a call's arguments lie in
   }
   CHECK(watch.of(bias.data, 5 * sizeof(float)));
   CHECK(watch.of(scale.data, 2 * sizeof(float)));
-  CHECK(watch.of(packed, 5 * 8 * sizeof(float)));  // its rows padded to 32 bytes
+  CHECK(watch.of(packed, sizeof(packed)));
   CHECK(watch.told.back().last == watch.told.back().first + 64);
   const size_t told = watch.told.size();
   LK_REQUIRE_OK(check_tensor("x", &x));

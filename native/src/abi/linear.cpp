@@ -10,7 +10,11 @@ lk_status lk_weight_prepare_bytes(lk_device* device, const lk_tensor* w, int32_t
                                   size_t* bytes) {
   return lk::workspace_bytes<linear::Prepare>(
       "weight_prepare", device, &Operations::weight_prepare_bytes, bytes,
-      [&](linear::Prepare& call) { return linear::describe_prepare(w, format, call); });
+      [&](linear::Prepare& call) {
+        if (w == nullptr) return linear::describe_prepare(w, format, call);
+        const lk_tensor shape = lk::shape_of(*w);
+        return linear::describe_prepare(&shape, format, call);
+      });
 }
 
 lk_status lk_weight_prepare(lk_device* device, const lk_tensor* w, int32_t format, void* storage,
@@ -41,7 +45,7 @@ lk_status lk_linear_forward(lk_device* device, const lk_tensor* x, const lk_weig
   return lk::execute<linear::Forward>(
       "linear_forward", device, &Operations::linear_forward, &Operations::linear_forward_workspace,
       workspace, workspace_bytes, [&](linear::Forward& call) {
-        return linear::describe_forward(x, w, device->operations().packed_layout, bias, epilogue,
+        return linear::describe_forward(x, w, lk::packing_of(device), bias, epilogue,
                                         y, call);
       });
 }
@@ -61,7 +65,7 @@ lk_status lk_linear_backward(lk_device* device, const lk_tensor* dy, const lk_te
       "linear_backward", device, &Operations::linear_backward,
       &Operations::linear_backward_workspace, workspace, workspace_bytes,
       [&](linear::Backward& call) {
-        return linear::describe_backward(dy, x, w, device->operations().packed_layout, options,
+        return linear::describe_backward(dy, x, w, lk::packing_of(device), options,
                                          d_x, d_weight, d_bias, call);
       });
 }

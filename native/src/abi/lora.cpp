@@ -13,7 +13,7 @@ lk_status lk_lora_linear_forward(lk_device* device, const lk_tensor* x, const lk
       "lora_linear_forward", device, &Operations::lora_linear_forward,
       &Operations::lora_linear_forward_workspace, workspace, workspace_bytes,
       [&](lora::Forward& call) {
-        return lora::describe_forward(x, w, device->operations().packed_layout, bias, adapter,
+        return lora::describe_forward(x, w, lk::packing_of(device), bias, adapter,
                                       epilogue, h, y, call);
       });
 }
@@ -35,7 +35,7 @@ lk_status lk_lora_linear_backward(lk_device* device, const lk_tensor* dy, const 
       "lora_linear_backward", device, &Operations::lora_linear_backward,
       &Operations::lora_linear_backward_workspace, workspace, workspace_bytes,
       [&](lora::Backward& call) {
-        return lora::describe_backward(dy, x, w, device->operations().packed_layout, adapter, h,
+        return lora::describe_backward(dy, x, w, lk::packing_of(device), adapter, h,
                                        options, d_x, d_a, d_b, d_weight, d_bias, call);
       });
 }

@@ -13,7 +13,7 @@ lk_status lk_patch_embed_forward(lk_device* device, const lk_tensor* images, int
       "patch_embed_forward", device, &Operations::patch_embed_forward,
       &Operations::patch_embed_forward_workspace, workspace, workspace_bytes,
       [&](patch_embed::Forward& call) {
-        return patch_embed::describe_forward(images, patch, w, device->operations().packed_layout,
+        return patch_embed::describe_forward(images, patch, w, lk::packing_of(device),
                                              bias, position, class_token, y, call);
       });
 }

@@ -100,7 +100,7 @@ class LayerNormTest extends KernelsTestCase {
         "layer_norm_forward: gamma: f32 [3, 7] strides [7, 1], expected 7 elements side by side");
     assertRefused(
         () -> kernels.layerNormForward(x, gamma, beta, -1, y, statistics),
-        "layer_norm_forward: eps: -1, expected a finite number of zero or more");
+        "layer_norm_forward: eps: -1, expected zero or more, below 1e30");
     assertRefused(
         () -> kernels.layerNormForward(x, gamma, beta, EPS, y, gamma),
         "layer_norm_forward: statistics: f32 [7] strides [1], expected 3 rows of 2 elements");
