@@ -8,6 +8,8 @@ module lorikeet.vision {
   requires java.desktop;
 
   exports io.github.lorikeet.vision.data;
+  exports io.github.lorikeet.vision.file to
+      lorikeet.cli;
   exports io.github.lorikeet.vision.image;
   exports io.github.lorikeet.vision.log;
   exports io.github.lorikeet.vision.metrics;

@@ -16,7 +16,7 @@ import io.github.lorikeet.cli.bench.Samples;
 import io.github.lorikeet.cli.bench.Timer;
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
-import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.cli.output.OutputFile;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.DeviceInfo;
@@ -144,6 +144,7 @@ final class BenchCommand implements Callable<Integer> {
         out.print(new BenchMemory(device).table(cases, libraries, err, interrupt::requested));
         return 0;
       }
+      checkOutputs();
       List<String> notes = new ArrayList<>();
       Results results = measure(cases, notes, interrupt::requested);
       if (results.all().isEmpty()) {
@@ -156,6 +157,14 @@ final class BenchCommand implements Callable<Integer> {
     }
   }
 
+  private void checkOutputs() {
+    List<Path> inputs = compare == null ? List.of() : List.of(compare);
+    OutputFile.check(html, inputs);
+    if (json != null) {
+      OutputFile.check(json, inputs);
+    }
+  }
+
   private int report(
       PrintWriter out, Results results, Map<String, Samples> before, List<String> notes) {
     ResultsView view = new ResultsView(results);
@@ -165,9 +174,9 @@ final class BenchCommand implements Callable<Integer> {
     boolean regressed =
         compare != null && reportChanges(out, Comparison.of(results, before), notes);
     notes.forEach(note -> out.println("note: " + note));
-    OutputFolder.write(html, view.page(notes));
+    OutputFile.write(html, view.page(notes));
     if (json != null) {
-      OutputFolder.write(json, Json.pretty(results.asMap()));
+      OutputFile.write(json, Json.pretty(results.asMap()));
     }
     return regressed ? 1 : 0;
   }

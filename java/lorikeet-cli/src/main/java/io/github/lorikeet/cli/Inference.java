@@ -12,7 +12,9 @@ import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.Evaluator;
 import io.github.lorikeet.vision.train.Scores;
+import io.github.lorikeet.vision.weights.PeftAdapter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -50,6 +52,15 @@ final class Inference {
 
   @Mixin private ListOptions lists;
   @Mixin private DeviceOptions where;
+
+  /** The files that an output must not replace. */
+  List<Path> inputs() {
+    List<Path> all = new ArrayList<>(List.of(weights, list));
+    if (adapter != null) {
+      all.addAll(PeftAdapter.files(adapter));
+    }
+    return all;
+  }
 
   /**
    * A classifier's answers.

@@ -4,6 +4,7 @@
 package io.github.lorikeet.cli;
 
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine;
@@ -11,6 +12,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** The {@code lorikeet} command. Exit code 0: done, 1: failed, 2: wrong usage. */
 @Command(
@@ -72,6 +74,7 @@ public final class Main implements Runnable {
     command.setParameterExceptionHandler(Failures::wrongUsage);
     command.setExecutionExceptionHandler(Failures::failed);
     command.setCaseInsensitiveEnumValuesAllowed(true);
+    command.registerConverter(Path.class, Main::path);
     return command;
   }
 
@@ -79,6 +82,14 @@ public final class Main implements Runnable {
     List<CommandLine> all = new ArrayList<>(List.of(command));
     command.getSubcommands().values().forEach(each -> all.addAll(withSubcommands(each)));
     return all;
+  }
+
+  /** Nothing would be the folder the command was started in. */
+  private static Path path(String text) {
+    if (text.isEmpty()) {
+      throw new TypeConversionException("expected a path, found nothing");
+    }
+    return Path.of(text);
   }
 
   /** Without a subcommand there is nothing to do. */

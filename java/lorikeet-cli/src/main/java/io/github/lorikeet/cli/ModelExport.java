@@ -2,13 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.OutputFile;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.weights.PeftAdapter;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.TorchWriter;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import picocli.CommandLine.Model.CommandSpec;
@@ -52,6 +56,11 @@ final class ModelExport {
    * @param contents of the file, by name
    */
   int run(Function<VisionTransformer, Map<String, HostTensor>> contents) {
+    List<Path> inputs = new ArrayList<>(List.of(weights));
+    if (adapter != null) {
+      inputs.addAll(PeftAdapter.files(adapter));
+    }
+    OutputFile.check(out, inputs);
     try (ModelFile file = ModelFile.open(weights, adapter)) {
       if (!file.isAdapted()) {
         throw new IllegalArgumentException(

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
-import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.cli.output.OutputFile;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -35,9 +35,9 @@ final class PredictCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    OutputFolder.create(out.toAbsolutePath().getParent());
+    OutputFile.check(out, inference.inputs());
     Inference.Result result = inference.run(false);
-    OutputFolder.write(
+    OutputFile.write(
         out, Predictions.csv(result.images(), result.scores(), result.names(), logits));
     return 0;
   }

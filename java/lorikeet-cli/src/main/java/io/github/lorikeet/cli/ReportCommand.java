@@ -3,7 +3,7 @@
 package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.output.Format;
-import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.cli.output.OutputFile;
 import io.github.lorikeet.cli.output.TextTable;
 import io.github.lorikeet.cli.report.Chart;
 import io.github.lorikeet.cli.report.Color;
@@ -75,6 +75,7 @@ final class ReportCommand implements Callable<Integer> {
       }
       paths.addAll(found);
     }
+    OutputFile.check(out, paths.stream().flatMap(run -> RunRecord.files(run).stream()).toList());
     List<RunRecord> runs = paths.stream().map(RunRecord::read).toList();
     Path base = commonFolder(runs);
     Map<String, List<RunRecord>> series = new LinkedHashMap<>();
@@ -83,8 +84,7 @@ final class ReportCommand implements Callable<Integer> {
     }
     List<List<String>> rows = runs.stream().map(run -> cells(base, run)).toList();
     List<Report.Result> results = results(series);
-    OutputFolder.create(out.toAbsolutePath().getParent());
-    OutputFolder.write(out, HtmlReport.of(report(rows, results, series)));
+    OutputFile.write(out, HtmlReport.of(report(rows, results, series)));
     PrintWriter text = spec.commandLine().getOut();
     text.print(table(HEADER, rows));
     text.println();

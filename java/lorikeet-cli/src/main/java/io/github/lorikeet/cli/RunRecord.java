@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * A training's folder, read again: see {@link TrainingFolder}.
@@ -35,6 +36,13 @@ record RunRecord(
   static boolean isRun(Path folder) {
     return Files.exists(folder.resolve(TrainingFolder.CONFIG))
         && Files.exists(folder.resolve(RunLog.FILE));
+  }
+
+  /** The files that {@link #read} looks for in a folder. */
+  static List<Path> files(Path folder) {
+    return Stream.of(TrainingFolder.CONFIG, RunLog.FILE, TrainingFolder.RESULT)
+        .map(folder::resolve)
+        .toList();
   }
 
   /**

@@ -88,6 +88,16 @@ class MainTest {
   }
 
   @Test
+  void aPathIsNotEmpty() {
+    for (String option : List.of("--list", "--out", "--images")) {
+      Result result = lorikeet("pretrain", "--list", "list.txt", "--out", "out", option, "");
+      assertThat(result.exitCode()).isEqualTo(2);
+      assertThat(result.err()).contains(option, "expected a path, found nothing").hasLineCount(1);
+    }
+    assertThat(lorikeet("report", "").err()).contains("expected a path, found nothing");
+  }
+
+  @Test
   void versionIsTheOneBuilt() {
     assertThat(lorikeet("--version").out()).matches("lorikeet \\d+\\.\\d+\\.\\d+(-SNAPSHOT)?\n");
   }

@@ -7,8 +7,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 
 /** The folder a command writes its results to. A file in it is whole or not there. */
 public final class OutputFolder {
@@ -41,32 +39,11 @@ public final class OutputFolder {
 
   /** Replaces a file by the text given. */
   public void write(String name, String text) {
-    write(path(name), text);
+    OutputFile.write(path(name), text);
   }
 
   /** Adds a line to a file, which is written out at once. */
   public void append(String name, String line) {
-    try {
-      Files.writeString(
-          path(name), line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-    } catch (IOException e) {
-      throw new UncheckedIOException(path(name) + ": cannot be written", e);
-    }
-  }
-
-  /** Replaces a file anywhere by the text given. */
-  public static void write(Path file, String text) {
-    Path part = file.resolveSibling(file.getFileName() + ".part");
-    try {
-      Files.writeString(part, text);
-      Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } catch (IOException e) {
-      try {
-        Files.deleteIfExists(part);
-      } catch (IOException left) {
-        e.addSuppressed(left);
-      }
-      throw new UncheckedIOException(file + ": cannot be written", e);
-    }
+    OutputFile.append(path(name), line);
   }
 }

@@ -114,9 +114,28 @@ class OutputTest {
   }
 
   @Test
+  void whatAFileIsWrittenToIsCheckedBefore(@TempDir Path folder) throws Exception {
+    Path input = Files.writeString(folder.resolve("list.txt"), "");
+    Path link = Files.createSymbolicLink(folder.resolve("link"), input);
+    OutputFile.check(folder.resolve("new/out.csv"), List.of(input, folder.resolve("none")));
+    assertThat(folder.resolve("new")).isEmptyDirectory();
+    OutputFile.check(Path.of("/dev/null"), List.of(Path.of("/dev/null")));
+    for (Path same : List.of(input, link, folder.resolve("new/../list.txt"))) {
+      assertThatThrownBy(() -> OutputFile.check(same, List.of(input)))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining(same + ": would replace " + input);
+    }
+    assertThatThrownBy(() -> OutputFile.check(folder, List.of()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(folder + ": is a folder; expected a file to write");
+    assertThatThrownBy(() -> OutputFile.check(input.resolve("out"), List.of()))
+        .isInstanceOf(UncheckedIOException.class);
+  }
+
+  @Test
   void aFailedWriteLeavesNothing(@TempDir Path folder) throws Exception {
     Path taken = Files.createDirectories(folder.resolve("taken/inside")).getParent();
-    assertThatThrownBy(() -> OutputFolder.write(taken, "text"))
+    assertThatThrownBy(() -> OutputFile.write(taken, "text"))
         .isInstanceOf(UncheckedIOException.class)
         .hasMessageContaining(taken.toString());
     try (var files = Files.list(folder)) {

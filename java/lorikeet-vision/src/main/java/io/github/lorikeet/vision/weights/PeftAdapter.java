@@ -5,8 +5,10 @@ package io.github.lorikeet.vision.weights;
 
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.vision.file.AtomicFile;
 import io.github.lorikeet.vision.weights.LoraWeights.Columns;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.file.DirectoryNotEmptyException;
@@ -19,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A LoRA adapter in the layout of Hugging Face PEFT: a folder with {@code adapter_config.json} and
@@ -196,8 +199,8 @@ public record PeftAdapter(
   /**
    * Writes the adapter's folder, made if it is not there; the same adapter gives the same bytes.
    *
-   * @throws WeightsException if a file cannot be written, or the modules differ in dropout, of
-   *     which PEFT's layout holds one
+   * @throws UncheckedIOException if a file cannot be written
+   * @throws WeightsException if the modules differ in dropout, of which PEFT's layout holds one
    */
   public void write(Path folder) {
     byte[] config = PeftConfigWriter.write(modules, savedModules());
@@ -216,17 +219,22 @@ public record PeftAdapter(
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {
-      throw WeightsException.in(folder, "cannot be made: " + e, e);
+      throw new UncheckedIOException(folder + ": cannot be made", e);
     }
     SafetensorsWriter.write(folder.resolve(TENSORS), tensors, metadata);
     AtomicFile.write(
         folder.resolve(CONFIG), channel -> AtomicFile.writeFully(channel, ByteBuffer.wrap(config)));
   }
 
+  /** The files that {@link #read} looks for in a folder. */
+  public static List<Path> files(Path folder) {
+    return Stream.of(CONFIG, TENSORS, TORCH_TENSORS).map(folder::resolve).toList();
+  }
+
   /**
    * Deletes what {@link #write} wrote, and the folder if it has nothing else.
    *
-   * @throws WeightsException if a file cannot be deleted
+   * @throws UncheckedIOException if a file cannot be deleted
    */
   public static void delete(Path folder) {
     try {
@@ -236,7 +244,7 @@ public record PeftAdapter(
     } catch (DirectoryNotEmptyException e) {
       // What else is in it is somebody else's.
     } catch (IOException e) {
-      throw WeightsException.in(folder, "cannot be deleted: " + e, e);
+      throw new UncheckedIOException(folder + ": cannot be deleted", e);
     }
   }
 

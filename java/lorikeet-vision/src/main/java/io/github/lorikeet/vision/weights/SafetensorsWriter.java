@@ -6,8 +6,10 @@ package io.github.lorikeet.vision.weights;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.vision.file.AtomicFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -53,7 +55,8 @@ public final class SafetensorsWriter {
    * Writes each tensor in its own type ({@link HostTensor#f16} halves a file), wider types first so
    * that every element is aligned, else in the map's order.
    *
-   * @throws WeightsException if the file cannot be written; a file that was there is then unchanged
+   * @throws UncheckedIOException if the file cannot be written; one that was there is then
+   *     unchanged
    */
   public static void write(Path path, Map<String, HostTensor> tensors) {
     write(path, tensors, Map.of());

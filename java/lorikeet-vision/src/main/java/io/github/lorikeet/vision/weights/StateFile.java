@@ -4,7 +4,9 @@
 package io.github.lorikeet.vision.weights;
 
 import io.github.lorikeet.core.DType;
+import io.github.lorikeet.vision.file.AtomicFile;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -47,8 +49,8 @@ public final class StateFile {
   /**
    * Replaces the file.
    *
-   * @throws WeightsException if that fails; the file that was there, or {@link #previous}, is whole
-   *     then
+   * @throws UncheckedIOException if that fails; the file that was there, or {@link #previous}, is
+   *     whole then
    */
   public void write(Map<String, String> metadata) {
     CRC32C sum = new CRC32C();
@@ -108,7 +110,7 @@ public final class StateFile {
   /**
    * Deletes a state and the one before it, where they are.
    *
-   * @throws WeightsException if they are there and stay
+   * @throws UncheckedIOException if they are there and stay
    */
   public static void delete(Path path) {
     try {
@@ -116,7 +118,7 @@ public final class StateFile {
       Files.deleteIfExists(previous(path));
       Files.deleteIfExists(path);
     } catch (IOException e) {
-      throw WeightsException.in(path, "cannot be deleted: " + e, e);
+      throw new UncheckedIOException(path + ": cannot be deleted", e);
     }
   }
 }

@@ -4,9 +4,11 @@
 package io.github.lorikeet.vision.weights;
 
 import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.vision.file.AtomicFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -35,7 +37,8 @@ public final class TorchWriter {
   /**
    * Writes each tensor in its own type, in the map's order.
    *
-   * @throws WeightsException if the file cannot be written; a file that was there is then unchanged
+   * @throws UncheckedIOException if the file cannot be written; one that was there is then
+   *     unchanged
    */
   public static void write(Path path, Map<String, HostTensor> tensors) {
     byte[] pickle = pickle(tensors);
