@@ -4,7 +4,7 @@ package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
-import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.cli.output.OutputFile;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
@@ -187,6 +187,9 @@ final class PretrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    OutputFile.check(out, lists);
+    Path log = out.resolveSibling(out.getFileName() + ".jsonl");
+    OutputFile.check(log, lists);
     ImageList all =
         ImageList.join(lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
     if (width % 64 != 0 || width < 64) {
@@ -222,10 +225,7 @@ final class PretrainCommand implements Callable<Integer> {
                 Preprocess.named(recipe, imageSize),
                 where.loaderThreads(),
                 Integer.MAX_VALUE)) {
-      OutputFolder folder = OutputFolder.create(out.toAbsolutePath().getParent());
       progress.say(pretrainer.plan().toString().stripTrailing());
-      String log = out.getFileName() + ".jsonl";
-      folder.write(log, "");
       progress.begin("pretrain");
       List<EpochResult> results =
           pretrainer.train(
@@ -240,9 +240,18 @@ final class PretrainCommand implements Callable<Integer> {
                   new TrainListener() {
                     @Override
                     public void onEpoch(EpochResult epoch) {
-                      folder.append(log, Json.line(RunFiles.epoch(epoch, List.of())));
+                      String line = Json.line(RunFiles.epoch(epoch, List.of()));
+                      if (epoch.epoch() == 1) {
+                        OutputFile.write(log, line + "\n"); // that of an earlier start goes
+                      } else {
+                        OutputFile.append(log, line);
+                      }
                     }
                   }));
+      if (results.isEmpty()) {
+        progress.say("interrupted before the first epoch ended: " + out + " is not written");
+        return 1;
+      }
       SafetensorsWriter.write(out, weights(model));
       progress.say(
           out
@@ -251,7 +260,7 @@ final class PretrainCommand implements Callable<Integer> {
               + " weights after "
               + results.size()
               + " epochs, loss "
-              + Format.decimals(results.isEmpty() ? Double.NaN : results.getLast().trainLoss(), 4));
+              + Format.decimals(results.getLast().trainLoss(), 4));
     }
     return 0;
   }

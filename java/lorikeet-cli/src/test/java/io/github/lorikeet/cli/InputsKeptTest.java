@@ -61,6 +61,8 @@ class InputsKeptTest {
       refuses(tensors, same, command, "--weights", weights, "--adapter", adapter, "--out", tensors);
       refuses(folder, "is a folder", command, "--weights", weights, "--out", folder);
     }
+    refuses(list, same, "pretrain", "--list", list, "--out", list);
+    refuses(folder, "is a folder", "pretrain", "--list", list, "--out", folder);
     Path log = input("run/log.jsonl");
     input("run/config.json");
     refuses(log, same, "report", log.getParent(), "--out", log);

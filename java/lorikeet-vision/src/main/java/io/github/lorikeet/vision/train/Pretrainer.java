@@ -69,20 +69,25 @@ public final class Pretrainer implements AutoCloseable {
    * Trains to the end, or until the listener asks to stop; the model's parameters hold the last
    * values then. Once a pretrainer.
    *
+   * @return the epochs that came to their end
    * @throws TrainingException if the loss stops being a number
    */
   public List<EpochResult> train(ImageLoader images, TrainListener listener)
       throws InterruptedException {
     plan.allocate();
     List<EpochResult> results = new ArrayList<>();
-    for (int epoch = 0; epoch < options.epochs() && !listener.stopRequested(); epoch++) {
+    for (int epoch = 0; epoch < options.epochs(); epoch++) {
       EpochResult result = trainEpoch(epoch, images, listener);
+      if (result == null) {
+        break;
+      }
       results.add(result);
       listener.onEpoch(result);
     }
     return results;
   }
 
+  /** Null where the listener asks to stop before the end. */
   private EpochResult trainEpoch(int epoch, ImageLoader images, TrainListener listener)
       throws InterruptedException {
     long start = System.nanoTime();
@@ -92,6 +97,9 @@ public final class Pretrainer implements AutoCloseable {
     try (Batches batches =
         images.training(options.batch(), options.augment(), options.seed(), epoch)) {
       for (int update = 0; update < batches.count(); update++) {
+        if (listener.stopRequested()) {
+          return null;
+        }
         long before = System.nanoTime();
         inputs.fill(batches);
         waiting += System.nanoTime() - before;
