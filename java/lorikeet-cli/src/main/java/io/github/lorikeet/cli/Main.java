@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -56,11 +57,18 @@ public final class Main implements Runnable {
   /** Runs the command and returns its exit code. */
   static int run(PrintWriter out, PrintWriter err, String... arguments) {
     CommandLine command = commandLine().setOut(out).setErr(err);
+    int exitCode;
     try {
-      return command.execute(arguments);
+      exitCode = command.execute(arguments);
     } catch (OutOfMemoryError e) {
-      return Failures.outOfMemory(command);
+      exitCode = Failures.outOfMemory(command);
     }
+    if (out.checkError()) {
+      err.println("lorikeet: stdout cannot be written to: the disk is full or the reader gone");
+      err.flush();
+      exitCode = Math.max(exitCode, ExitCode.SOFTWARE);
+    }
+    return exitCode;
   }
 
   /** The command with all its subcommands. */

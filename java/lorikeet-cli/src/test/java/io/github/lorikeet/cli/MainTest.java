@@ -8,9 +8,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import io.github.lorikeet.cli.output.OutputFolder;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -78,6 +80,26 @@ class MainTest {
   void nothingToDoIsWrongUsage() {
     assertThat(lorikeet())
         .isEqualTo(new Result(2, "", "lorikeet: a command is missing; see lorikeet --help\n"));
+  }
+
+  @Test
+  void aStdoutThatCannotBeWrittenIsAFailure() {
+    Writer full =
+        new Writer() {
+          @Override
+          public void write(char[] text, int from, int length) throws IOException {
+            throw new IOException("No space left on device");
+          }
+
+          @Override
+          public void flush() {}
+
+          @Override
+          public void close() {}
+        };
+    StringWriter err = new StringWriter();
+    assertThat(Main.run(new PrintWriter(full), new PrintWriter(err), "--version")).isEqualTo(1);
+    assertThat(err.toString()).startsWith("lorikeet: stdout cannot be written to").hasLineCount(1);
   }
 
   @Test
