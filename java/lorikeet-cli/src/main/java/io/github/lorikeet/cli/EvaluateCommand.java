@@ -20,7 +20,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "evaluate",
     description =
-        "Measure a classifier on a labelled list: AUROC with 95 % interval and calibration of each"
+        "Measure a classifier on a labelled list: AUROC with 95 %% interval and calibration of each"
             + " label.",
     footer = {
       "",

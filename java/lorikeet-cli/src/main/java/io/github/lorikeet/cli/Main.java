@@ -45,6 +45,9 @@ import picocli.CommandLine.TypeConversionException;
       "lorikeet kernels shows what each CUDA kernel uses and does."
     })
 public final class Main implements Runnable {
+  private static final int MOST_COLUMNS = 100;
+  private static final int LEAST_COLUMNS = 55; // picocli's limit
+
   @Spec private CommandSpec spec;
 
   /** Runs the command and ends the JVM with its exit code. */
@@ -77,13 +80,20 @@ public final class Main implements Runnable {
     for (CommandLine each : withSubcommands(command)) {
       CommandSpec spec = each.getCommandSpec();
       spec.mixinStandardHelpOptions(true).versionProvider(new Version());
-      spec.usageMessage().width(100).sortOptions(false).sortSynopsis(false);
+      spec.usageMessage().width(helpColumns()).sortOptions(false).sortSynopsis(false);
+      spec.parser().splitQuotedStrings(true); // a quote is a letter like others
     }
     command.setParameterExceptionHandler(Failures::wrongUsage);
     command.setExecutionExceptionHandler(Failures::failed);
     command.setCaseInsensitiveEnumValuesAllowed(true);
     command.registerConverter(Path.class, Main::path);
     return command;
+  }
+
+  /** The terminal's width where the launcher found one. */
+  private static int helpColumns() {
+    int columns = Integer.getInteger("lorikeet.columns", 0);
+    return columns > 0 ? Math.clamp(columns, LEAST_COLUMNS, MOST_COLUMNS) : MOST_COLUMNS;
   }
 
   private static List<CommandLine> withSubcommands(CommandLine command) {

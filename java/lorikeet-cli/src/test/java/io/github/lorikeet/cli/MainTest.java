@@ -8,11 +8,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import io.github.lorikeet.cli.output.OutputFolder;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.io.Writer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -41,8 +44,19 @@ class MainTest {
   private static Stream<List<String>> commands() {
     List<List<String>> all = new ArrayList<>();
     all.add(List.of());
-    Main.commandLine().getSubcommands().keySet().forEach(name -> all.add(List.of(name)));
+    addSubcommands(Main.commandLine(), all);
     return all.stream();
+  }
+
+  private static void addSubcommands(CommandLine command, List<List<String>> all) {
+    List<String> parent = all.getLast();
+    command
+        .getSubcommands()
+        .forEach(
+            (name, each) -> {
+              all.add(Stream.concat(parent.stream(), Stream.of(name)).toList());
+              addSubcommands(each, all);
+            });
   }
 
   @ParameterizedTest
@@ -54,6 +68,40 @@ class MainTest {
     assertThat(result.exitCode()).isZero();
     assertThat(result.out()).startsWith("Usage: lorikeet").contains("Examples:\n  lorikeet ");
     assertThat(result.err()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @MethodSource("commands")
+  void helpIsFormattedAndFitsTheTerminal(List<String> command) {
+    List<String> arguments = new ArrayList<>(command);
+    arguments.add("--help");
+    System.setProperty("lorikeet.columns", "70");
+    try {
+      assertThat(warnings(arguments.toArray(String[]::new))).isEmpty();
+      assertThat(lorikeet(arguments.toArray(String[]::new)).out().lines())
+          .allMatch(line -> line.length() <= 70);
+    } finally {
+      System.clearProperty("lorikeet.columns");
+    }
+  }
+
+  @Test
+  void aQuoteInANameIsALetter() {
+    String[] words = {"evaluate", "--weights", "w", "--list", "l", "--label-names", "5\",6"};
+    assertThat(warnings(words)).isEmpty();
+  }
+
+  /** What picocli says on the process's own stderr. */
+  private static String warnings(String... arguments) {
+    PrintStream stderr = System.err;
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
+    try {
+      lorikeet(arguments);
+    } finally {
+      System.setErr(stderr);
+    }
+    return said.toString(StandardCharsets.UTF_8);
   }
 
   @ParameterizedTest
