@@ -51,6 +51,17 @@ class LauncherTest {
     assertThat(result.err()).contains("lorikeet: building", "Lorikeet core", "lorikeet: built in");
   }
 
+  /** As of a locale that is set but not installed. */
+  @ParameterizedTest
+  @CsvSource({"UTF-8,de_DE.UTF-8", "ANSI_X3.4-1968,C.UTF-8"})
+  void filesAreNamedInUtf8(String charmap, String expected) throws Exception {
+    LauncherSandbox.script(machine.bin().resolve("locale"), "echo " + charmap + "\n");
+    LauncherSandbox.script(
+        machine.folder.resolve("jvm/jdk-25/bin/java"), "echo \"locale $LC_ALL\"\n");
+    machine.environment.put("LC_ALL", "de_DE.UTF-8");
+    assertThat(machine.lorikeet("info").out()).isEqualTo("locale " + expected + "\n");
+  }
+
   @Test
   void runsThroughALink() throws Exception {
     Path link = machine.home.resolve("link");
