@@ -214,8 +214,10 @@ final class BenchCommand implements Callable<Integer> {
       DeviceInfo info = opened.info();
       Timer timer = new Timer(opened, probe, seconds, rounds, interrupted);
       List<Measurement> all = new ArrayList<>();
+      int number = 0;
       for (Case each : cases) {
-        err.println("  " + each.name() + " " + each.shape());
+        number++;
+        err.println("  %d/%d  %s %s".formatted(number, cases.size(), each.name(), each.shape()));
         err.flush();
         List<Measurement> timed = measure(each, opened, timer, libraries, peers && all.isEmpty());
         if (timed.isEmpty()) {

@@ -82,6 +82,7 @@ class BenchCommandTest {
         .containsPattern("lora-forward +qkv M=197 r=4 p=0.1 +f32 +[0-9.]+ [mu]s")
         .containsPattern("lora-forward-backward .* 0 B +0 ") // nothing allocated a run
         .contains("note: no shares of the machine's limits");
+    assertThat(result.err()).startsWith("  1/2  lora-forward qkv M=197 r=4 p=0.1\n  2/2  ");
     assertThat(Files.readString(json)).contains("\"case\" : \"lora-forward\"", "\"seconds\" : [");
     var page = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(html().toFile());
     NodeList circles = page.getElementsByTagName("circle");

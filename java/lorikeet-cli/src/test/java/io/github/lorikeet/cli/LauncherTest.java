@@ -63,6 +63,16 @@ class LauncherTest {
   }
 
   @Test
+  void theProbeIsBuiltForWhatIsTimed() throws Exception {
+    LauncherSandbox.script(machine.bin().resolve("cmake"), "echo >>\"$SANDBOX/cmake.calls\"\n");
+    assertThat(machine.lorikeet("bench", "--list").out()).doesNotContain("lorikeet.probe");
+    assertThat(machine.lorikeet("bench", "--case", "gelu", "--help").exitCode()).isZero();
+    assertThat(machine.folder.resolve("cmake.calls")).doesNotExist();
+    assertThat(machine.lorikeet("bench", "--case", "gelu").out()).contains("<-Dlorikeet.probe=");
+    assertThat(machine.folder.resolve("cmake.calls")).exists();
+  }
+
+  @Test
   void runsThroughALink() throws Exception {
     Path link = machine.home.resolve("link");
     Files.createSymbolicLink(link, machine.clone.resolve("lorikeet"));
