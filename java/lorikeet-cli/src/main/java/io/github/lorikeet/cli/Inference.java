@@ -13,6 +13,7 @@ import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.Evaluator;
 import io.github.lorikeet.vision.train.Scores;
 import io.github.lorikeet.vision.weights.PeftAdapter;
+import io.github.lorikeet.vision.weights.WeightsException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -86,7 +87,22 @@ final class Inference {
       List<String> names = lists.names(model.labels());
       ImageList images = ImageList.read(list, lists.images(), labelled ? model.labels() : -1);
       file.notes().forEach(note -> progress.say("note: " + note));
-      return new Result(images, scores(model, images, preprocess, progress), names);
+      Scores scores = scores(model, images, preprocess, progress);
+      refuseNan(images, scores, names);
+      return new Result(images, scores, names);
+    }
+  }
+
+  private void refuseNan(ImageList images, Scores scores, List<String> names) {
+    for (int i = 0; i < scores.logits().length; i++) {
+      if (Float.isNaN(scores.logits()[i])) {
+        throw new WeightsException(
+            "%s: the weights give NaN for %s, %s: they are damaged, or need --dtype f32"
+                .formatted(
+                    adapter == null ? weights : weights + " with " + adapter,
+                    images.name(i / scores.labelCount()),
+                    names.get(i % scores.labelCount())));
+      }
     }
   }
 
