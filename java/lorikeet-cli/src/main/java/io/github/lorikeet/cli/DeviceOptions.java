@@ -43,7 +43,7 @@ final class DeviceOptions {
 
   Device open() {
     DType type = dtype();
-    Device opened = Device.open(device, threads);
+    Device opened = Device.open(device, checkThreads(threads));
     try {
       opened.setPrecision(precision());
     } catch (LorikeetException e) {
@@ -66,6 +66,13 @@ final class DeviceOptions {
               + ", CUDA devices f32, bf16 and f16");
     }
     return opened;
+  }
+
+  static int checkThreads(int threads) {
+    if (threads < 0) {
+      throw new IllegalArgumentException("--threads " + threads + ": expected 0 or more");
+    }
+    return threads;
   }
 
   /** The options that another process opens the same device by. */

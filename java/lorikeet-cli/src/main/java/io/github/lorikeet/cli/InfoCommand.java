@@ -44,7 +44,7 @@ final class InfoCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
-    Devices devices = Devices.find(threads);
+    Devices devices = Devices.find(DeviceOptions.checkThreads(threads));
     if (json) {
       out.print(Json.pretty(asMap(devices)));
     } else {

@@ -79,8 +79,7 @@ record RunRecord(
     try {
       return Json.parse(text);
     } catch (IOException e) {
-      throw new UncheckedIOException(
-          file + ": is damaged", new IOException(e.getMessage().lines().findFirst().orElse("")));
+      throw new UncheckedIOException(file + ": is damaged", e);
     }
   }
 

@@ -198,9 +198,18 @@ class MainTest {
 
   @Test
   void aNativeFailureIsOneLine() {
-    Result result = lorikeet("info", "--threads", "-1");
+    String[] words = {"bench", "--case", "gelu", "--html", "/dev/null", "--device", "abacus"};
+    Result result = lorikeet(words);
     assertThat(result.exitCode()).isEqualTo(1);
-    assertThat(result.err()).startsWith("lorikeet: ").contains("threads", "-1").hasLineCount(1);
+    assertThat(result.err()).startsWith("lorikeet: ").contains("abacus").hasLineCount(1);
+  }
+
+  @Test
+  void lessThanNoThreadsIsWrongUsage() {
+    String message = "lorikeet: --threads -1: expected 0 or more\n";
+    assertThat(lorikeet("info", "--threads", "-1")).isEqualTo(new Result(2, "", message));
+    String[] words = {"bench", "--case", "gelu", "--html", "/dev/null", "--threads", "-1"};
+    assertThat(lorikeet(words)).isEqualTo(new Result(2, "", message));
   }
 
   @Command(name = "failing")

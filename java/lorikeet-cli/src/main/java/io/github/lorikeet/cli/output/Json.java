@@ -6,6 +6,7 @@ package io.github.lorikeet.cli.output;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import java.io.StringWriter;
@@ -22,6 +23,9 @@ import java.util.Map;
 public final class Json {
   private static final JsonFactory FACTORY = new JsonFactory();
 
+  /** Where the reader says that what does not end began, in its own terms. */
+  private static final String MARKER = " \\(start marker at \\[[^]]*]\\)";
+
   private Json() {}
 
   /** On one line, without a newline at its end: for {@code .jsonl} files. */
@@ -37,7 +41,7 @@ public final class Json {
   /**
    * The object that a text is, as Map, List, String, Long, Double, Boolean and null.
    *
-   * @throws IOException if the text is not one JSON object
+   * @throws IOException saying in a line why, if the text is not one JSON object
    */
   public static Map<String, Object> parse(String text) throws IOException {
     try (JsonParser parser = FACTORY.createParser(text)) {
@@ -49,6 +53,12 @@ public final class Json {
         throw new IOException("more follows after the JSON object");
       }
       return object;
+    } catch (JsonProcessingException e) {
+      throw new IOException(
+          "%s (line %d)"
+              .formatted(
+                  e.getOriginalMessage().replaceAll(MARKER, ""), e.getLocation().getLineNr()),
+          e);
     }
   }
 

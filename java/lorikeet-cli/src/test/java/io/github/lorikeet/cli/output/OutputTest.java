@@ -90,6 +90,14 @@ class OutputTest {
   }
 
   @Test
+  void whatIsNoJsonIsSaidInALine() {
+    assertThatThrownBy(() -> Json.parse("{\"a\": 1,\n\"b\": {\"c\": 2}"))
+        .hasMessage("Unexpected end-of-input: expected close marker for Object (line 2)");
+    assertThatThrownBy(() -> Json.parse("{a"))
+        .hasMessageMatching("Unexpected character .*\\(line 1\\)");
+  }
+
+  @Test
   void filesAreReplacedWhole(@TempDir Path folder) throws Exception {
     OutputFolder output = OutputFolder.create(folder.resolve("a/b"));
     output.write("report.html", "old and longer");

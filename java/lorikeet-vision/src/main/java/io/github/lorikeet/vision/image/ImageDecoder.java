@@ -3,6 +3,7 @@
 
 package io.github.lorikeet.vision.image;
 
+import io.github.lorikeet.vision.file.FileProblem;
 import java.awt.image.BufferedImage;
 import java.awt.image.DataBuffer;
 import java.awt.image.IndexColorModel;
@@ -64,7 +65,7 @@ public final class ImageDecoder {
     } catch (NoSuchFileException e) {
       throw new ImageException(file + ": no such file", e);
     } catch (IOException e) {
-      throw new ImageException(file + ": cannot be read (" + e + ")", e);
+      throw new ImageException(file + ": cannot be read: " + FileProblem.of(e), e);
     }
   }
 
@@ -83,11 +84,10 @@ public final class ImageDecoder {
       };
     } catch (ImageException e) {
       throw new ImageException(name + ": " + e.getMessage(), e);
-    } catch (IOException e) {
-      throw new ImageException(name + ": damaged image data (" + e.getMessage() + ")", e);
-    } catch (RuntimeException e) {
+    } catch (IOException | RuntimeException e) {
       // ImageIO reports damaged files by unchecked exceptions too.
-      throw new ImageException(name + ": damaged image data (" + e + ")", e);
+      String why = e.getMessage() == null ? "" : " (" + e.getMessage() + ")";
+      throw new ImageException(name + ": damaged image data" + why, e);
     } catch (OutOfMemoryError e) {
       throw new ImageException(name + ": not enough memory to decode it", e);
     }

@@ -20,6 +20,9 @@ final class Json {
   private static final int MAX_NUMBER_LENGTH = 40;
   private static final int MAX_NAME_LENGTH = 4096;
 
+  /** Where the reader says that what does not end began, in its own terms. */
+  private static final String MARKER = " \\(start marker at \\[[^]]*]\\)";
+
   /**
    * Without the shared table of names: that is for trusted input, and gives up by an exception of
    * its own when names collide.
@@ -60,7 +63,9 @@ final class Json {
   static String problem(IOException e) {
     if (e instanceof JsonProcessingException json && json.getLocation() != null) {
       return "%s (byte %d)"
-          .formatted(json.getOriginalMessage(), Math.max(json.getLocation().getByteOffset(), 0));
+          .formatted(
+              json.getOriginalMessage().replaceAll(MARKER, ""),
+              Math.max(json.getLocation().getByteOffset(), 0));
     }
     return e.getMessage();
   }

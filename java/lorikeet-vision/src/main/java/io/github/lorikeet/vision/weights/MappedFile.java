@@ -3,6 +3,7 @@
 
 package io.github.lorikeet.vision.weights;
 
+import io.github.lorikeet.vision.file.FileProblem;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -59,7 +60,7 @@ final class MappedFile implements AutoCloseable {
     } catch (NoSuchFileException e) {
       throw WeightsException.in(path, "no such file", e);
     } catch (IOException e) {
-      throw WeightsException.in(path, "cannot be read: " + e.getMessage(), e);
+      throw WeightsException.in(path, "cannot be read: " + FileProblem.of(e), e);
     }
   }
 

@@ -273,7 +273,8 @@ class PeftAdapterTest {
         "`{'peft_type':'LORA','r':4,'lora_alpha':8,'target_modules':{}}` | is an object",
         "`{'peft_type':'LORA','r':4,'lora_alpha':8,'alpha_pattern':{'a{2}':1}}` | '{' repetitions",
         "`{'peft_type':'LORA','r':4,'r':8}` | the key 'r' comes twice",
-        "`{'peft_type':'LORA'` | is not valid JSON",
+        "`{'peft_type':'LORA'` | is not valid JSON: Unexpected end-of-input: expected close marker"
+            + " for Object (byte",
         "`[]` | expected an object",
       })
   void saysWhatIsWrongWithAConfig(String json, String problem) throws IOException {
