@@ -68,7 +68,7 @@ final class DemoReport {
             Charts.epochs(outcome.task().method(), outcome.task().color(), run.epochs(), value));
       }
     }
-    return new Chart(title, Chart.Axis.of("epoch"), Chart.Axis.of(name), lines, false);
+    return new Chart(title, Chart.Axis.epochs(), Chart.Axis.of(name), lines, false);
   }
 
   private static List<Report.Prediction> predictions(List<Outcome> outcomes, int image) {

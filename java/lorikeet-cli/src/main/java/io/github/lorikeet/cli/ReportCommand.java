@@ -216,6 +216,6 @@ final class ReportCommand implements Callable<Integer> {
       Color color = color(number++);
       each.getValue().forEach(run -> lines.add(run.curve(each.getKey(), color, value)));
     }
-    return new Chart(title, Chart.Axis.of("epoch"), Chart.Axis.of(axis), lines, false);
+    return new Chart(title, Chart.Axis.epochs(), Chart.Axis.of(axis), lines, false);
   }
 }

@@ -42,7 +42,7 @@ final class RunReport {
     charts.add(
         new Chart(
             "Loss",
-            Chart.Axis.of("epoch"),
+            Chart.Axis.epochs(),
             Chart.Axis.of("binary cross-entropy"),
             List.of(
                 Charts.epochs("training", color, run.epochs(), EpochResult::trainLoss),
@@ -51,7 +51,7 @@ final class RunReport {
     charts.add(
         new Chart(
             "Validation AUROC",
-            Chart.Axis.of("epoch"),
+            Chart.Axis.epochs(),
             Chart.Axis.of("mean AUROC"),
             List.of(Charts.epochs("validation", color, run.epochs(), Charts::validationAuroc)),
             false));

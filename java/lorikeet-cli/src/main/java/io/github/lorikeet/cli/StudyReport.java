@@ -60,7 +60,7 @@ final class StudyReport {
       StudyTask task, String title, String axis, List<RunRecord> runs, String value) {
     return new Chart(
         title + ", " + task.title(),
-        Chart.Axis.of("epoch"),
+        Chart.Axis.epochs(),
         Chart.Axis.of(axis),
         runs.stream()
             .map(run -> run.curve(run.method(), Methods.color(run.mode()), value))

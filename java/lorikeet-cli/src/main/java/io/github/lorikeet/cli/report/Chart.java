@@ -15,22 +15,37 @@ public record Chart(String title, Axis x, Axis y, List<Line> lines, boolean diag
     lines = List.copyOf(lines);
   }
 
+  /** What lies along an axis. */
+  public enum Scale {
+    /** Equal distances. */
+    LINEAR,
+    /** The same, of whole numbers. */
+    WHOLE,
+    /** Equal distances are equal ratios. */
+    LOGARITHMIC
+  }
+
   /**
    * An axis.
    *
    * @param from least value shown, NaN to choose it by the data
    * @param to greatest value shown, NaN to choose it by the data
-   * @param logarithmic whether equal distances are equal ratios; all values are above 0 then
+   * @param scale all values are above 0 where it is logarithmic
    */
-  public record Axis(String label, double from, double to, boolean logarithmic) {
+  public record Axis(String label, double from, double to, Scale scale) {
     /** An axis of equal distances. */
     public Axis(String label, double from, double to) {
-      this(label, from, to, false);
+      this(label, from, to, Scale.LINEAR);
+    }
+
+    /** An axis of epochs, whose range is chosen by the data. */
+    public static Axis epochs() {
+      return new Axis("epoch", Double.NaN, Double.NaN, Scale.WHOLE);
     }
 
     /** A logarithmic axis whose range is chosen by the data. */
     public static Axis logarithmic(String label) {
-      return new Axis(label, Double.NaN, Double.NaN, true);
+      return new Axis(label, Double.NaN, Double.NaN, Scale.LOGARITHMIC);
     }
 
     /** An axis whose range is chosen by the data. */

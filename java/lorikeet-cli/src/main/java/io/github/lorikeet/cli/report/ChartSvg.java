@@ -14,7 +14,9 @@ import java.util.stream.DoubleStream;
 final class ChartSvg {
   private static final int WIDTH = 480;
   private static final int HEIGHT = 300;
-  private static final int LEFT = 52;
+  // Left of the plot, the axis' name and its labels.
+  private static final int NAME_WIDTH = 28;
+  private static final int DIGIT_WIDTH = 7;
   private static final int RIGHT = WIDTH - 18; // half a label
   private static final int TOP = 12;
   private static final int BOTTOM = HEIGHT - 44;
@@ -25,12 +27,15 @@ final class ChartSvg {
   private final Markup out;
   private final Ticks x;
   private final Ticks y;
+  private final int left;
 
   private ChartSvg(Chart chart, Markup out) {
     this.chart = chart;
     this.out = out;
     x = ticks(chart.x(), chart.lines().stream().map(Chart.Line::x).toList());
     y = ticks(chart.y(), chart.lines().stream().map(Chart.Line::y).toList());
+    int longest = y.values().stream().mapToInt(value -> y.label(value).length()).max().orElse(0);
+    left = NAME_WIDTH + DIGIT_WIDTH * longest;
   }
 
   static void draw(Chart chart, Markup out) {
@@ -49,7 +54,11 @@ final class ChartSvg {
     if (Double.isNaN(high)) {
       high = DoubleStream.of(values).max().orElse(1);
     }
-    return axis.logarithmic() ? Ticks.powers(low, high) : Ticks.around(low, high);
+    return switch (axis.scale()) {
+      case LINEAR -> Ticks.around(low, high);
+      case WHOLE -> Ticks.whole(low, high);
+      case LOGARITHMIC -> Ticks.powers(low, high);
+    };
   }
 
   private void draw() {
@@ -63,7 +72,7 @@ final class ChartSvg {
         chart.title() + ": " + chart.y().label() + " against " + chart.x().label());
     axes();
     if (chart.diagonal()) {
-      out.empty("line", "class", "chance", "x1", LEFT, "y1", BOTTOM, "x2", RIGHT, "y2", TOP);
+      out.empty("line", "class", "chance", "x1", left, "y1", BOTTOM, "x2", RIGHT, "y2", TOP);
     }
     chart.lines().forEach(this::line);
     chart.lines().forEach(this::points);
@@ -73,20 +82,20 @@ final class ChartSvg {
   private void axes() {
     for (double value : y.values()) {
       out.empty(
-          "line", "class", "grid", "x1", LEFT, "x2", RIGHT, "y1", down(value), "y2", down(value));
-      out.element("text", y.label(value), "class", "end", "x", LEFT - 6, "y", down(value, 4));
+          "line", "class", "grid", "x1", left, "x2", RIGHT, "y1", down(value), "y2", down(value));
+      out.element("text", y.label(value), "class", "end", "x", left - 6, "y", down(value, 4));
     }
     for (double value : x.values()) {
       out.element("text", x.label(value), "class", "middle", "x", across(value), "y", BOTTOM + 16);
     }
-    out.empty("line", "class", "axis", "x1", LEFT, "x2", RIGHT, "y1", BOTTOM, "y2", BOTTOM);
+    out.empty("line", "class", "axis", "x1", left, "x2", RIGHT, "y1", BOTTOM, "y2", BOTTOM);
     out.element(
         "text",
         chart.x().label(),
         "class",
         "middle name",
         "x",
-        (LEFT + RIGHT) / 2,
+        (left + RIGHT) / 2,
         "y",
         HEIGHT - 8);
     out.element(
@@ -164,7 +173,7 @@ final class ChartSvg {
   }
 
   private String across(double value) {
-    return pixels(LEFT + x.position(value) * (RIGHT - LEFT));
+    return pixels(left + x.position(value) * (RIGHT - left));
   }
 
   private String down(double value) {

@@ -19,10 +19,20 @@ record Ticks(List<Double> values, int decimals, boolean logarithmic) {
 
   /** Ticks that span all of [low, high], which must be finite. */
   static Ticks around(double low, double high) {
+    return around(low, high, 0);
+  }
+
+  /** The same, whole numbers only. */
+  static Ticks whole(double low, double high) {
+    return around(low, high, 1);
+  }
+
+  private static Ticks around(double low, double high, double leastStep) {
     double span = high > low ? high - low : Math.max(Math.abs(low), 1);
     double power = Math.pow(10, Math.floor(Math.log10(span / STEPS)));
     double multiple = span / STEPS / power;
-    double step = power * (multiple <= 1 ? 1 : multiple <= 2 ? 2 : multiple <= 5 ? 5 : 10);
+    double round = power * (multiple <= 1 ? 1 : multiple <= 2 ? 2 : multiple <= 5 ? 5 : 10);
+    double step = Math.max(round, leastStep);
     List<Double> values = new ArrayList<>();
     long first = (long) Math.floor(low / step + 1e-9);
     long last = Math.max(first + 1, (long) Math.ceil(high / step - 1e-9));

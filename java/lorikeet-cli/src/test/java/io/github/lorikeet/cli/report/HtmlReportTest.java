@@ -170,6 +170,44 @@ class HtmlReportTest {
   }
 
   @Test
+  void ticksOfEpochsAreWhole() {
+    Ticks two = Ticks.whole(1, 2);
+    assertThat(two.values().stream().map(two::label)).containsExactly("1", "2");
+    assertThat(Ticks.whole(1, 1).values()).containsExactly(1.0, 2.0);
+    assertThat(Ticks.whole(1, 50)).isEqualTo(Ticks.around(1, 50));
+  }
+
+  @Test
+  void longLabelsLeaveTheNameOfTheAxisRoom() throws Exception {
+    double[] areas = {0.86121, 0.86124};
+    Chart.Line line = new Chart.Line("a", Color.BLUE, new double[] {1, 2}, areas);
+    Chart chart = new Chart("t", Chart.Axis.epochs(), Chart.Axis.of("y"), List.of(line), false);
+    Report report =
+        new Report(
+            "t",
+            List.of(),
+            List.of(),
+            List.of(),
+            List.of(chart),
+            "",
+            List.of(),
+            List.of(),
+            List.of());
+    List<Element> labels =
+        elements(parse(HtmlReport.of(report)), "text").stream()
+            .filter(text -> text.getAttribute("class").equals("end"))
+            .toList();
+    assertThat(labels)
+        .isNotEmpty()
+        .allSatisfy(
+            text -> {
+              double end = Double.parseDouble(text.getAttribute("x"));
+              // Letters are 12 pixels high and digits 6.7 wide; the name's feet are at 16.
+              assertThat(end - 6.7 * text.getTextContent().length()).isGreaterThan(16);
+            });
+  }
+
+  @Test
   void powersOfTenSpanTheDataToo() {
     Ticks ticks = Ticks.powers(0.3, 240);
     assertThat(ticks.values()).containsExactly(0.1, 1.0, 10.0, 100.0, 1000.0);

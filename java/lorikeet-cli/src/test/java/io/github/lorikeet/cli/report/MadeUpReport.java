@@ -119,7 +119,7 @@ final class MadeUpReport {
               .toArray();
       lines.add(new Chart.Line(METHODS[method], Color.values()[method], epochs, values));
     }
-    return new Chart(title, Chart.Axis.of("epoch"), Chart.Axis.of(y), lines, false);
+    return new Chart(title, Chart.Axis.epochs(), Chart.Axis.of(y), lines, false);
   }
 
   private static Chart roc() {
