@@ -5,9 +5,9 @@ package io.github.lorikeet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.awt.image.BufferedImage;
-import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterEach;
@@ -49,25 +49,13 @@ class InterruptedPretrainTest {
   }
 
   private void start(Path said, String... files) throws Exception {
-    // Surefire puts the modules on the module path; a class path serves as well.
-    String classes =
-        System.getProperty("jdk.module.path", "")
-            + File.pathSeparator
-            + System.getProperty("java.class.path");
-    ProcessBuilder builder =
-        new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--enable-native-access=ALL-UNNAMED",
-            "-XX:TieredStopAtLevel=1",
-            "-cp",
-            classes,
-            Main.class.getName(),
-            "pretrain");
-    builder.command().addAll(List.of(files));
-    builder.command().addAll(List.of("--image-size", "32", "--patch", "8", "--width", "64"));
-    builder.command().addAll(List.of("--depth", "1", "--decoder-width", "32"));
-    builder.command().addAll(List.of("--decoder-depth", "1", "--decoder-heads", "2"));
-    builder.command().addAll(List.of("--epochs", "2", "--batch", "1"));
-    process = builder.redirectErrorStream(true).redirectOutput(said.toFile()).start();
+    List<String> arguments = new ArrayList<>(List.of("pretrain"));
+    arguments.addAll(List.of(files));
+    arguments.addAll(List.of("--image-size", "32", "--patch", "8", "--width", "64"));
+    arguments.addAll(List.of("--depth", "1", "--decoder-width", "32"));
+    arguments.addAll(List.of("--decoder-depth", "1", "--decoder-heads", "2"));
+    arguments.addAll(List.of("--epochs", "2", "--batch", "1"));
+    process =
+        OwnProcess.of(arguments).redirectErrorStream(true).redirectOutput(said.toFile()).start();
   }
 }

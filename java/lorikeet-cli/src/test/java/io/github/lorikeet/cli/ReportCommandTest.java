@@ -9,6 +9,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -77,5 +78,19 @@ class ReportCommandTest {
     run("first", "lora", 0.8);
     run("second", "lora", 0.9);
     assertThat(report()).containsPattern("second +LoRA").doesNotContain("±");
+  }
+
+  @Test
+  void aStdoutThatIsAppendedToKeepsWhatItHas() throws Exception {
+    run("first", "lora", 0.8);
+    Path file = Files.writeString(folder.resolve("file"), "before\n");
+    Path out = Files.createSymbolicLink(folder.resolve("out"), Path.of("/dev/stdout"));
+    Process process =
+        OwnProcess.of(List.of("report", folder.toString(), "--out", out.toString()))
+            .redirectOutput(ProcessBuilder.Redirect.appendTo(file.toFile()))
+            .start();
+    assertThat(process.waitFor()).isZero();
+    assertThat(out).isSymbolicLink();
+    assertThat(file).content().startsWith("before\n<").contains("</html>", "report  " + out);
   }
 }

@@ -28,10 +28,10 @@ public final class OutputFile {
     if (Files.isDirectory(file)) {
       throw new IllegalArgumentException(file + ": is a folder; expected a file to write");
     }
-    if (AtomicFile.isPipeOrDevice(file)) {
-      return;
-    }
     try {
+      if (AtomicFile.isStream(file)) {
+        return;
+      }
       for (Path input : inputs) {
         if (Files.exists(file) && Files.exists(input) && Files.isSameFile(file, input)) {
           throw new IllegalArgumentException(

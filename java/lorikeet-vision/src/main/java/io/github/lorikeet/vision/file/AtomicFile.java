@@ -3,6 +3,8 @@
 
 package io.github.lorikeet.vision.file;
 
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -16,10 +18,12 @@ import java.nio.file.StandardOpenOption;
 
 /**
  * Writes files whole or not at all: into a neighbour of another name, which is then renamed. A link
- * stays a link, the file that it leads to is replaced. Pipes and devices are written straight to.
+ * stays a link, the file that it leads to is replaced. Pipes, devices and stdout are written
+ * straight to.
  */
 public final class AtomicFile {
   private static final String SUFFIX = ".part";
+  private static final Path STDOUT = Path.of("/dev/stdout");
 
   /** Writes the bytes, in order. */
   public interface Body {
@@ -45,7 +49,10 @@ public final class AtomicFile {
    */
   public static void write(Path path, Path previous, Body body) {
     try {
-      if (isPipeOrDevice(path)) {
+      if (isStdout(path)) {
+        // Not opened anew: that would start at the beginning of a file that is appended to.
+        body.write(new FileOutputStream(FileDescriptor.out).getChannel());
+      } else if (isStream(path)) {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
           body.write(channel);
         }
@@ -58,8 +65,14 @@ public final class AtomicFile {
   }
 
   /** Whether something is there that is written to and not replaced. */
-  public static boolean isPipeOrDevice(Path path) {
-    return Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path);
+  public static boolean isStream(Path path) throws IOException {
+    return isStdout(path)
+        || Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path);
+  }
+
+  /** Whether it is what this process prints to, which may be a file. */
+  private static boolean isStdout(Path path) throws IOException {
+    return Files.exists(path) && Files.exists(STDOUT) && Files.isSameFile(path, STDOUT);
   }
 
   /** The file that is replaced: where a link leads. */
