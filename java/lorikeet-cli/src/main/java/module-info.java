@@ -8,6 +8,7 @@ module lorikeet.cli {
   requires info.picocli;
   requires java.desktop;
   requires jdk.management;
+  requires jdk.unsupported;
 
   uses io.github.lorikeet.cli.bench.Peers;
 

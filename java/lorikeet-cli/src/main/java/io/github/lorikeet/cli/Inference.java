@@ -121,7 +121,8 @@ final class Inference {
           done ->
               progress.show(
                   new Progress.State(
-                      1, 1, done, images.size(), Double.NaN, Double.NaN, plan.peakBytes())));
+                      1, 1, done, images.size(), Double.NaN, Double.NaN, plan.peakBytes())),
+          () -> false);
     }
   }
 }

@@ -2,16 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 
 /**
- * Ctrl-C (or a terminate signal) as a wish: the command ends its work in good order, within a grace
- * period, before the JVM goes.
+ * Ctrl-C (or a terminate signal) as a wish: the command ends its work in good order before the JVM
+ * goes. A second one ends the process at once.
  */
 final class Interrupt implements AutoCloseable {
-  private static final long GRACE_SECONDS = 60;
-
   private final CountDownLatch done = new CountDownLatch(1);
   private final Thread hook = new Thread(this::await, "lorikeet-interrupt");
   private volatile boolean requested;
@@ -27,10 +25,30 @@ final class Interrupt implements AutoCloseable {
 
   private void await() {
     requested = true;
+    leaveSignalsToTheSystem();
+    // A progress line may be under way on a terminal.
+    String end = Integer.getInteger("lorikeet.columns", 0) > 0 ? "\n" : "";
+    System.err.println(end + "ending as soon as this step is done; Ctrl-C again ends at once");
     try {
-      done.await(GRACE_SECONDS, TimeUnit.SECONDS);
+      done.await();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Has another signal end the process: Java takes no notice of it once its shutdown has begun. */
+  private static void leaveSignalsToTheSystem() {
+    try {
+      // By name: javac warns of this package whatever it is told.
+      Class<?> signal = Class.forName("sun.misc.Signal");
+      Class<?> handler = Class.forName("sun.misc.SignalHandler");
+      Object system = handler.getField("SIG_DFL").get(null);
+      for (String name : List.of("INT", "TERM")) {
+        Object made = signal.getConstructor(String.class).newInstance(name);
+        signal.getMethod("handle", signal, handler).invoke(null, made, system);
+      }
+    } catch (ReflectiveOperationException e) {
+      // Then another one waits as the first does: no reason to end before the work is kept.
     }
   }
 

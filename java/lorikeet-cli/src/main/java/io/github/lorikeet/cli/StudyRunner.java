@@ -32,7 +32,7 @@ final class StudyRunner {
 
   /**
    * @param cacheBytes of decoded images kept, a list
-   * @param stop asked before every update whether to end early
+   * @param stop asked before every batch whether to end early
    */
   StudyRunner(
       StudyFiles files,
@@ -88,7 +88,8 @@ final class StudyRunner {
             run.method(),
             options,
             run.task().data().labels(),
-            run.config(options, files.describe(run.task().start()), device)));
+            run.config(options, files.describe(run.task().start()), device),
+            "the same command goes on"));
   }
 
   private void run(StudyRun run, TrainingFolder folder) throws InterruptedException {

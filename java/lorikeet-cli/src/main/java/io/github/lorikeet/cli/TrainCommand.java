@@ -135,7 +135,8 @@ final class TrainCommand implements Callable<Integer> {
                   training.describe(),
                   training.options(preprocess.size()).withActivations(where.dtype()),
                   names,
-                  config(model, labels)));
+                  config(model, labels),
+                  "the same command with --resume goes on"));
       if (!resume) {
         folder.clear();
       } else if (folder.isFinished()) {

@@ -54,6 +54,7 @@ final class TrainingFolder {
    * @param options how it is trained
    * @param labelNames one a label
    * @param config everything that its results depend on, by the names that config.json has
+   * @param goOn says how a stopped training is gone on with
    */
   record Task(
       String title,
@@ -61,7 +62,8 @@ final class TrainingFolder {
       String method,
       TrainOptions options,
       List<String> labelNames,
-      Map<String, Object> config) {}
+      Map<String, Object> config,
+      String goOn) {}
 
   /**
    * The lists, ready to be read.
@@ -117,7 +119,7 @@ final class TrainingFolder {
   /**
    * Trains, going on from where an earlier start was interrupted, and writes everything.
    *
-   * @param stop asked before every update whether to end early; the run can go on later then
+   * @param stop asked before every batch whether to end early; the run can go on later then
    */
   TrainingRun.Result run(
       Device device,
@@ -167,17 +169,21 @@ final class TrainingFolder {
       TrainingRun.Result result,
       Progress progress) {
     int epochs = result.epochs().size();
-    boolean stopped = epochs < task.options.epochs();
+    boolean stopped =
+        epochs < task.options.epochs() || (images.test != null && result.test() == null);
     if (stopped) {
       progress.say(
           "stopped after epoch "
               + epochs
               + " of "
               + task.options.epochs()
-              + ": the same command with --resume goes on");
+              + (epochs < task.options.epochs() ? "" : ", before the end of the test list")
+              + ": "
+              + task.goOn);
     }
     if (result.bestEpoch() == 0) {
-      progress.say("stopped before the first look at the validation list: nothing to keep");
+      progress.say(
+          "stopped before the end of the first look at the validation list: nothing to keep");
       return;
     }
     if (result.test() == null) {

@@ -29,7 +29,7 @@ final class TrainingProgress implements TrainListener {
    * @param listImages images of the training list; those beyond the last whole update are not seen
    * @param updateImages images an update
    * @param peakBytes of device memory
-   * @param stop asked before every update whether to end early
+   * @param stop asked before every update and batch of a look whether to end early
    * @param next told what this one is told
    */
   TrainingProgress(
@@ -68,6 +68,16 @@ final class TrainingProgress implements TrainListener {
         new Progress.State(
             epoch, epochs, seen, epochs * epochImages, lossSum / update, auroc, peakBytes));
     next.onUpdate(epoch, update, updates, loss, imagesPerSecond);
+  }
+
+  @Override
+  public void onLook(int epoch, int done, int images) {
+    if (done == 0) {
+      progress.beginPart("epoch " + epoch + "/" + epochs + ", validation");
+    } else {
+      progress.showPart(done, images);
+    }
+    next.onLook(epoch, done, images);
   }
 
   @Override

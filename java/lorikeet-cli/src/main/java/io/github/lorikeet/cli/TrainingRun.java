@@ -24,7 +24,7 @@ final class TrainingRun {
    *
    * @param epochs in order
    * @param bestEpoch whose values the test list was run with, from 1
-   * @param test the test list's scores; null without a test list
+   * @param test the test list's scores; null without a test list or where the run was stopped
    * @param plan rows of the memory plan
    * @param trained parameters that were trained
    * @param parameters of the whole model
@@ -63,7 +63,7 @@ final class TrainingRun {
 
   /**
    * @param name shown before the progress
-   * @param stop asked before every update whether to end early
+   * @param stop asked before every batch whether to end early
    */
   TrainingRun(String name, TrainOptions options, Progress progress, BooleanSupplier stop) {
     this.name = name;
@@ -89,7 +89,7 @@ final class TrainingRun {
   }
 
   /**
-   * Trains the model, then runs the test list with the best values.
+   * Trains the model, then runs the test list with the best values, unless it is stopped.
    *
    * @param test null for none
    * @param afterwards called with the best values in the model's parameters, before its memory goes
@@ -122,7 +122,7 @@ final class TrainingRun {
                   plan.peakBytes(),
                   stop,
                   listener));
-      Scores scores = test == null || trainer.bestEpoch() == 0 ? null : trainer.evaluate(test);
+      Scores scores = test == null || trainer.bestEpoch() == 0 ? null : scores(trainer, test);
       if (trainer.bestEpoch() > 0) {
         afterwards.run();
       }
@@ -139,5 +139,11 @@ final class TrainingRun {
     } finally {
       progress.close();
     }
+  }
+
+  private Scores scores(Trainer trainer, ImageLoader test) throws InterruptedException {
+    progress.beginPart("test");
+    int images = test.list().size();
+    return trainer.evaluate(test, done -> progress.showPart(done, images), stop);
   }
 }

@@ -15,8 +15,9 @@ import org.junit.jupiter.api.Test;
 
 class TrainingProgressTest {
   private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+  private long now;
   private final Progress progress =
-      new Progress(new PrintStream(bytes, true, StandardCharsets.UTF_8), 0, () -> 0);
+      new Progress(new PrintStream(bytes, true, StandardCharsets.UTF_8), 0, () -> now);
   private final TrainingProgress training =
       new TrainingProgress(progress, 9, 100, 10, 0, () -> false, new TrainListener() {});
 
@@ -35,5 +36,15 @@ class TrainingProgressTest {
         .isEqualTo(
             "note: 25 % of epoch 3 went by waiting for images; more threads or a larger cache of"
                 + " them may help\n");
+  }
+
+  @Test
+  void aLookAtTheValidationListShowsHowFarItIs() {
+    progress.begin("LoRA");
+    training.onLook(3, 0, 11_218);
+    now += 20_000_000_000L;
+    training.onLook(3, 64, 11_218);
+    assertThat(bytes.toString(StandardCharsets.UTF_8))
+        .startsWith("LoRA  epoch 3/9, validation  64/11,218  3.2 images/s");
   }
 }

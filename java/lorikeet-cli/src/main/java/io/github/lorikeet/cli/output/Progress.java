@@ -50,6 +50,8 @@ public final class Progress implements AutoCloseable {
   private long before;
   private long shown;
   private boolean drawn;
+  private String part = "";
+  private long partBegun;
 
   /**
    * @param columns the terminal's width, 0 where there is none
@@ -79,14 +81,31 @@ public final class Progress implements AutoCloseable {
     before = images;
   }
 
+  /** Starts the clock of a part of the task that counts its own images: a look at a list. */
+  public void beginPart(String name) {
+    part = name;
+    partBegun = nanoTime.getAsLong();
+  }
+
   /** Shows where the task stands, unless something was shown a moment ago: call it every step. */
   public void show(State state) {
+    show(task, state, before, begun);
+  }
+
+  /** Shows where its part stands, likewise. */
+  public void showPart(long images, long totalImages) {
+    State state = new State(0, 0, images, totalImages, Double.NaN, Double.NaN, 0);
+    show(task + "  " + part, state, 0, partBegun);
+  }
+
+  private void show(String name, State state, long first, long since) {
     long now = nanoTime.getAsLong();
     if (now - shown < (columns > 0 ? LIVE_PERIOD : PLAIN_PERIOD)) {
       return;
     }
     shown = now;
-    List<Piece> pieces = pieces(state, (now - begun) / 1e9);
+    double rate = (state.images() - first) / ((now - since) / 1e9);
+    List<Piece> pieces = pieces(name, state, rate);
     if (columns > 0) {
       out.print(CLEAR + fit(pieces, columns - 1));
       out.flush();
@@ -116,11 +135,10 @@ public final class Progress implements AutoCloseable {
     }
   }
 
-  private List<Piece> pieces(State state, double seconds) {
-    double rate = (state.images() - before) / seconds;
+  private static List<Piece> pieces(String name, State state, double rate) {
     double left = (state.totalImages() - state.images()) / rate;
     List<Piece> pieces = new ArrayList<>();
-    pieces.add(new Piece(task, 9));
+    pieces.add(new Piece(name, 9));
     String stand =
         state.epochs() > 0
             ? "epoch " + state.epoch() + "/" + state.epochs()

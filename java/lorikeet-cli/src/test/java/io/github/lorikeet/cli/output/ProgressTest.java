@@ -81,6 +81,23 @@ class ProgressTest {
   }
 
   @Test
+  void aPartHasItsOwnClock() {
+    Progress progress = progress(0);
+    progress.begin("LoRA");
+    seconds(100);
+    progress.beginPart("epoch 1/10, validation");
+    progress.showPart(1, 300);
+    printed();
+    seconds(20);
+    progress.showPart(100, 300);
+    assertThat(printed())
+        .isEqualTo("LoRA  epoch 1/10, validation  100/300  5.0 images/s  0:40 left\n");
+    seconds(80);
+    progress.show(state(200));
+    assertThat(printed()).startsWith("LoRA  epoch 2/10  1.0 images/s");
+  }
+
+  @Test
   void aNarrowTerminalGetsTheImportantPieces() {
     for (int columns : new int[] {100, 60, 40, 20, 8, 1}) {
       Progress progress = progress(columns);

@@ -9,6 +9,7 @@ import io.github.lorikeet.core.autograd.Variable;
 import io.github.lorikeet.vision.data.Batches;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.model.VisionTransformer;
+import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
 
 /**
@@ -40,18 +41,24 @@ public final class Evaluator implements AutoCloseable {
 
   /** Logits of every image of the loader's list, in its order. */
   public Scores run(ImageLoader loader) throws InterruptedException {
-    return run(loader, done -> {});
+    return run(loader, done -> {}, () -> false);
   }
 
   /**
    * @param progress told the images done after every batch
+   * @param stop asked before every batch whether to end here
+   * @return null if it was asked to end
    */
-  public Scores run(ImageLoader loader, IntConsumer progress) throws InterruptedException {
+  public Scores run(ImageLoader loader, IntConsumer progress, BooleanSupplier stop)
+      throws InterruptedException {
     int images = loader.list().size();
     float[] all = new float[Math.multiplyExact(images, labels)];
     int done = 0;
     try (Batches batches = loader.evaluation(batch)) {
       for (int count = inputs.fill(batches); count > 0; count = inputs.fill(batches)) {
+        if (stop.getAsBoolean()) {
+          return null;
+        }
         tape.run(0, false);
         inputs.prefetch(batches);
         System.arraycopy(logits.tensor().download(), 0, all, done * labels, count * labels);

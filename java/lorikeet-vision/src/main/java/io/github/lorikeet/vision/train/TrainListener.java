@@ -26,10 +26,22 @@ public interface TrainListener {
    */
   default void onUpdate(int epoch, int update, int updates, double loss, double imagesPerSecond) {}
 
+  /**
+   * Before a look at the validation list and after each of its batches.
+   *
+   * @param epoch counted from 1
+   * @param done images looked at so far
+   * @param images in the list
+   */
+  default void onLook(int epoch, int done, int images) {}
+
   /** After every epoch; when it is the best, the model's parameters hold the best values now. */
   default void onEpoch(EpochResult result) {}
 
-  /** Asked before every update: whether to end the run here, with the best so far. */
+  /**
+   * Asked before every update and every batch of a look: whether to end the run here, with the best
+   * so far. An epoch whose look was not ended does not count.
+   */
   default boolean stopRequested() {
     return false;
   }

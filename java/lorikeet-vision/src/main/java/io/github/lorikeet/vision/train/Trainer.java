@@ -16,6 +16,8 @@ import io.github.lorikeet.vision.weights.StateFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntConsumer;
 
 /**
  * Trains a vision transformer's trainable parameters as a classifier with binary cross-entropy,
@@ -123,7 +125,11 @@ public final class Trainer implements AutoCloseable {
         break;
       }
       boolean look = (epoch + 1) % options.evaluateEvery() == 0 || epoch + 1 == options.epochs();
-      EpochResult result = passage.result(epoch, look ? evaluate(validation) : null);
+      Scores scores = look ? look(epoch + 1, validation, listener) : null;
+      if (look && scores == null) {
+        break;
+      }
+      EpochResult result = passage.result(epoch, scores);
       seconds += (System.nanoTime() - start) / 1e9;
       results.add(result);
       listener.onEpoch(result);
@@ -279,13 +285,34 @@ public final class Trainer implements AutoCloseable {
     bestEpoch = epoch;
   }
 
+  /** The validation list's scores; null if the listener asked to stop. */
+  private Scores look(int epoch, ImageLoader validation, TrainListener listener)
+      throws InterruptedException {
+    int images = validation.list().size();
+    listener.onLook(epoch, 0, images);
+    return evaluate(
+        validation, done -> listener.onLook(epoch, done, images), listener::stopRequested);
+  }
+
+  /** Logits of a list under the parameters as they are now; after training, the best ones. */
+  public Scores evaluate(ImageLoader loader) throws InterruptedException {
+    return evaluate(loader, done -> {}, () -> false);
+  }
+
   /**
    * Logits of a list under the parameters as they are now; after training, the best ones.
    *
+   * @param progress told the images done after every batch
+   * @param stop asked before every batch whether to end here
+   * @return null if it was asked to end
    * @throws TrainingException if one is no number, as after an update that leads too far
    */
-  public Scores evaluate(ImageLoader loader) throws InterruptedException {
-    Scores scores = evaluator.run(loader);
+  public Scores evaluate(ImageLoader loader, IntConsumer progress, BooleanSupplier stop)
+      throws InterruptedException {
+    Scores scores = evaluator.run(loader, progress, stop);
+    if (scores == null) {
+      return null;
+    }
     for (float logit : scores.logits()) {
       if (Float.isNaN(logit)) {
         throw new TrainingException("the model's answers became NaN: try a lower --lr or --clip 1");

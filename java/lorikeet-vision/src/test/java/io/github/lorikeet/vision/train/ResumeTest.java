@@ -87,6 +87,21 @@ class ResumeTest {
     }
   }
 
+  /** Asks to stop within a look. */
+  private static final class Stopper implements TrainListener {
+    private boolean stop;
+
+    @Override
+    public void onLook(int epoch, int done, int images) {
+      stop |= epoch == 4 && done > 0 && done < images;
+    }
+
+    @Override
+    public boolean stopRequested() {
+      return stop;
+    }
+  }
+
   @BeforeEach
   void writeImages() throws IOException {
     list = SmallStudy.writeList(folder);
@@ -180,6 +195,19 @@ class ResumeTest {
     Killer again = new Killer(0);
     run(mode, options, state, again).isThatOf(whole);
     assertThat(again.done).as("nothing is left to do").isEqualTo(EPOCHS);
+  }
+
+  @Test
+  @Tag(TestDevices.PROCESSOR_ONLY)
+  void stoppedWithinALookItDoesTheEpochAgain() throws Exception {
+    TrainOptions options = options(OptimizerKind.SGD, 5);
+    End whole = run(TrainMode.LORA, options, null, new TrainListener() {});
+    Stopper stopper = new Stopper();
+    assertThat(run(TrainMode.LORA, options, state, stopper).epochs).hasSize(3);
+    assertThat(stopper.stop).isTrue();
+    Killer none = new Killer(Integer.MAX_VALUE);
+    run(TrainMode.LORA, options, state, none).isThatOf(whole);
+    assertThat(none.done).isEqualTo(3);
   }
 
   @Test

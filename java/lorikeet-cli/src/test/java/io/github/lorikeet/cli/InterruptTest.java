@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+package io.github.lorikeet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * What a terminate signal does, as Ctrl-C does: a test may have been started without the latter.
+ */
+class InterruptTest {
+  private static final int SIGTERM = 143;
+
+  @TempDir Path folder;
+
+  /** Work that takes longer than anybody waits. */
+  static final class Busy {
+    private Busy() {}
+
+    public static void main(String[] arguments) throws InterruptedException {
+      try (Interrupt interrupt = new Interrupt()) {
+        System.err.println(interrupt.requested() ? "too late" : "busy");
+        Thread.sleep(3_600_000);
+      }
+    }
+  }
+
+  @Test
+  @Timeout(60)
+  void theFirstIsAWishAndTheSecondEndsAtOnce() throws Exception {
+    Path said = folder.resolve("said.txt");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("jdk.module.path", "")
+                    + File.pathSeparator
+                    + System.getProperty("java.class.path")
+                    + File.pathSeparator
+                    + Path.of(
+                        InterruptTest.class
+                            .getProtectionDomain()
+                            .getCodeSource()
+                            .getLocation()
+                            .toURI()),
+                Busy.class.getName())
+            .redirectErrorStream(true)
+            .redirectOutput(said.toFile())
+            .start();
+    try {
+      waitFor(said, "busy");
+      process.destroy();
+      waitFor(said, "ending as soon as this step is done; Ctrl-C again ends at once");
+      assertThat(process.waitFor(500, TimeUnit.MILLISECONDS)).as("ended").isFalse();
+      process.destroy();
+      assertThat(process.waitFor()).isEqualTo(SIGTERM);
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  private static void waitFor(Path said, String text) throws Exception {
+    while (!Files.readString(said).contains(text)) {
+      Thread.sleep(5);
+    }
+  }
+}
