@@ -3,6 +3,7 @@
 package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.StudyRecipes.Start;
+import io.github.lorikeet.cli.output.FolderLock;
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.OutputFolder;
 import io.github.lorikeet.cli.output.Progress;
@@ -202,7 +203,8 @@ final class StudyCommand implements Callable<Integer> {
       }
       OutputFolder folder = OutputFolder.create(out);
       tasks.forEach(files::training);
-      try (Interrupt interrupt = new Interrupt()) {
+      try (FolderLock _ = FolderLock.hold(out);
+          Interrupt interrupt = new Interrupt()) {
         StudyRunner runner =
             new StudyRunner(
                 files,

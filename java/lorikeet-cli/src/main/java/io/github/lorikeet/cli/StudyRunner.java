@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.FolderLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
@@ -97,7 +98,8 @@ final class StudyRunner {
     ModelFile file = files.model(task.start());
     VisionTransformer model = run.model(file, scale.imageSize());
     Preprocess preprocess = files.preprocess(task.start());
-    try (ImageLoader training = loader(files.training(task), preprocess);
+    try (FolderLock _ = FolderLock.hold(run.folder(out));
+        ImageLoader training = loader(files.training(task), preprocess);
         ImageLoader validation =
             loader(files.list(task.data(), StudyData.VALIDATION_LIST), preprocess);
         ImageLoader test = loader(files.list(task.data(), StudyData.TEST_LIST), preprocess)) {

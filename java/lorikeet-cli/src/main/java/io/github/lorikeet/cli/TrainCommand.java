@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.FolderLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
@@ -137,15 +138,17 @@ final class TrainCommand implements Callable<Integer> {
                   names,
                   config(model, labels),
                   "the same command with --resume goes on"));
-      if (!resume) {
-        folder.clear();
-      } else if (folder.isFinished()) {
+      if (resume && folder.isFinished()) {
         progress.say("finished before: results in " + out);
         return 0;
       }
-      try (ImageLoader trainLoader = loader(trainImages, preprocess);
+      try (FolderLock _ = FolderLock.hold(out);
+          ImageLoader trainLoader = loader(trainImages, preprocess);
           ImageLoader validationLoader = loader(validationImages, preprocess);
           ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess)) {
+        if (!resume) {
+          folder.clear();
+        }
         TrainingRun.Result result =
             folder.run(
                 device,

@@ -4,6 +4,7 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.lorikeet.cli.output.FolderLock;
 import io.github.lorikeet.vision.model.Initializer;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.model.VitConfig;
@@ -12,6 +13,8 @@ import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.awt.image.BufferedImage;
 import java.io.File;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -62,6 +65,18 @@ class KilledRunTest {
     }
   }
 
+  private List<String> arguments(Path out, String... more) {
+    String list = folder.resolve("list.txt").toString();
+    List<String> arguments = new ArrayList<>(List.of("train"));
+    arguments.addAll(List.of("--train", list, "--val", list, "--test", list));
+    arguments.addAll(List.of("--weights", folder.resolve("start.safetensors").toString()));
+    arguments.addAll(List.of("--optimizer", "adamw", "--drop-path", "0.1", "--lr", "0.002"));
+    arguments.addAll(List.of("--batch", "4", "--epochs", "" + EPOCHS, "--evaluate-every", "2"));
+    arguments.addAll(List.of("--out", out.toString()));
+    arguments.addAll(Arrays.asList(more));
+    return arguments;
+  }
+
   private void start(Path out, String... more) throws IOException {
     // Surefire puts the modules on the module path; a class path serves as well.
     String classes =
@@ -76,15 +91,8 @@ class KilledRunTest {
                 "-XX:TieredStopAtLevel=1",
                 "-cp",
                 classes,
-                Main.class.getName(),
-                "train"));
-    String list = folder.resolve("list.txt").toString();
-    command.addAll(List.of("--train", list, "--val", list, "--test", list));
-    command.addAll(List.of("--weights", folder.resolve("start.safetensors").toString()));
-    command.addAll(List.of("--optimizer", "adamw", "--drop-path", "0.1", "--lr", "0.002"));
-    command.addAll(List.of("--batch", "4", "--epochs", "" + EPOCHS, "--evaluate-every", "2"));
-    command.addAll(List.of("--out", out.toString()));
-    command.addAll(Arrays.asList(more));
+                Main.class.getName()));
+    command.addAll(arguments(out, more));
     process =
         new ProcessBuilder(command)
             .redirectErrorStream(true)
@@ -96,11 +104,15 @@ class KilledRunTest {
     assertThat(process.waitFor()).as(Files.readString(folder.resolve("said.txt"))).isZero();
   }
 
-  /** Waits until the log has this many lines, then kills the process wherever it is. */
-  private void killAfter(int lines, Path out) throws Exception {
+  private void waitFor(int lines, Path out) throws Exception {
     while (process.isAlive() && lines(out.resolve("log.jsonl")) < lines) {
       Thread.sleep(1);
     }
+  }
+
+  /** Waits until the log has this many lines, then kills the process wherever it is. */
+  private void killAfter(int lines, Path out) throws Exception {
+    waitFor(lines, out);
     process.destroyForcibly();
     assertThat(process.waitFor())
         .as("killed before the end: %s", Files.readString(folder.resolve("said.txt")))
@@ -145,5 +157,25 @@ class KilledRunTest {
     }
     assertThat(lines(killed.resolve("log.jsonl"))).isEqualTo(EPOCHS);
     assertThat(killed.toFile().list()).doesNotContain("state.safetensors");
+  }
+
+  @Test
+  void aSecondRunIntoTheFolderIsRefusedUntilTheFirstIsGone() throws Exception {
+    Path out = folder.resolve("run");
+    start(out);
+    waitFor(2, out);
+    StringWriter said = new StringWriter();
+    int exitCode =
+        Main.run(
+            new PrintWriter(said), new PrintWriter(said), arguments(out).toArray(String[]::new));
+    assertThat(said.toString())
+        .isEqualTo(
+            "lorikeet: "
+                + out
+                + ": another run is writing to it: wait for it or choose another --out\n");
+    assertThat(exitCode).isEqualTo(1);
+    assertThat(out.resolve("adapter")).as("the first one's").exists();
+    killAfter(1, out);
+    FolderLock.hold(out).close();
   }
 }

@@ -6,6 +6,7 @@ package io.github.lorikeet.cli.output;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.lorikeet.vision.train.TrainingException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -138,6 +139,24 @@ class OutputTest {
         .hasMessage(folder + ": is a folder; expected a file to write");
     assertThatThrownBy(() -> OutputFile.check(input.resolve("out"), List.of()))
         .isInstanceOf(UncheckedIOException.class);
+  }
+
+  @Test
+  void aFolderIsLockedByOneAtATime(@TempDir Path folder) {
+    try (FolderLock _ = FolderLock.hold(folder)) {
+      assertThatThrownBy(() -> FolderLock.hold(folder))
+          .isInstanceOf(TrainingException.class)
+          .hasMessageContaining(folder + ": another run is writing to it");
+    }
+    FolderLock.hold(folder).close();
+  }
+
+  @Test
+  void whereNothingCanBeLockedNobodyIsKeptOut(@TempDir Path folder) throws Exception {
+    Files.createDirectory(folder.resolve(".lock"));
+    try (FolderLock _ = FolderLock.hold(folder)) {
+      FolderLock.hold(folder).close();
+    }
   }
 
   @Test

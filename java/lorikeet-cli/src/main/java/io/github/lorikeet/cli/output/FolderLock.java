@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The Lorikeet authors
+// SPDX-License-Identifier: Apache-2.0
+
+package io.github.lorikeet.cli.output;
+
+import io.github.lorikeet.vision.train.TrainingException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * Keeps other runs out of a folder as long as this one goes on. It goes with the process, however
+ * that ends. Its file stays: were it deleted, a run that had just opened it and one that made a new
+ * one would both hold a lock.
+ */
+public final class FolderLock implements AutoCloseable {
+  static final String FILE = ".lock";
+
+  /** Null on a file system without locks, where nothing is kept out. */
+  private final FileChannel channel;
+
+  private FolderLock(FileChannel channel) {
+    this.channel = channel;
+  }
+
+  /**
+   * Makes the folder unless it exists, and locks it.
+   *
+   * @throws TrainingException if another run has locked it
+   */
+  public static FolderLock hold(Path folder) {
+    OutputFolder.create(folder);
+    FileChannel channel = null;
+    try {
+      channel =
+          FileChannel.open(
+              folder.resolve(FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileLock lock = channel.tryLock();
+      if (lock != null) {
+        return new FolderLock(channel);
+      }
+    } catch (OverlappingFileLockException e) {
+      // Held by this process.
+    } catch (IOException e) {
+      close(channel);
+      return new FolderLock(null);
+    }
+    close(channel);
+    throw new TrainingException(
+        folder + ": another run is writing to it: wait for it or choose another --out");
+  }
+
+  @Override
+  public void close() {
+    close(channel);
+  }
+
+  private static void close(FileChannel channel) {
+    try {
+      if (channel != null) {
+        channel.close();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(FILE + ": cannot be closed", e);
+    }
+  }
+}
