@@ -79,8 +79,8 @@ final class StudyEstimate {
   Plan of(StudyRun run) throws InterruptedException {
     StudyTask task = run.task();
     int images = files.training(task).size();
-    int validation = files.list(task.data(), StudyData.VALIDATION_LIST).size();
-    int test = files.list(task.data(), StudyData.TEST_LIST).size();
+    int validation = files.validation(task).size();
+    int test = files.test(task).size();
     TrainOptions options = run.options(files.imageSize(task.start()), scale);
     VitConfig config =
         configs.computeIfAbsent(

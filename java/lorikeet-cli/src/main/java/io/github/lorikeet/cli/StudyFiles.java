@@ -63,7 +63,7 @@ final class StudyFiles implements AutoCloseable {
     return Preprocess.named(start.id(), imageSize(start));
   }
 
-  ImageList list(StudyData data, String name) {
+  private ImageList list(StudyData data, String name) {
     Path folder = folders.get(data);
     return lists.computeIfAbsent(folder.resolve(name), path -> data.read(folder, name));
   }
@@ -80,6 +80,14 @@ final class StudyFiles implements AutoCloseable {
               + ": pass a smaller --batch");
     }
     return list;
+  }
+
+  ImageList validation(StudyTask task) {
+    return list(task.data(), StudyData.VALIDATION_LIST);
+  }
+
+  ImageList test(StudyTask task) {
+    return list(task.data(), StudyData.TEST_LIST);
   }
 
   @Override

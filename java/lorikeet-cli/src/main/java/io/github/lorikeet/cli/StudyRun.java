@@ -6,6 +6,7 @@ import io.github.lorikeet.cli.StudyRecipes.Recipe;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.Precision;
+import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.image.RandAugment;
 import io.github.lorikeet.vision.model.Initializer;
@@ -112,8 +113,18 @@ record StudyRun(StudyTask task, TrainMode mode, int seed) {
     return model;
   }
 
-  /** All that its results depend on but what the files hold. */
-  Map<String, Object> config(TrainOptions options, String weights, Device device) {
+  /**
+   * All that its results depend on but what weights and images hold.
+   *
+   * @param weights the start's file, described
+   */
+  Map<String, Object> config(
+      TrainOptions options,
+      String weights,
+      ImageList training,
+      ImageList validation,
+      ImageList test,
+      Device device) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("task", task.id());
     config.put("mode", mode.toString());
@@ -121,6 +132,9 @@ record StudyRun(StudyTask task, TrainMode mode, int seed) {
     config.put("alpha", StudyRecipes.LORA_ALPHA);
     config.put("dropout", StudyRecipes.LORA_DROPOUT);
     config.put("weights", weights);
+    config.put("train_list", training.checksum());
+    config.put("val_list", validation.checksum());
+    config.put("test_list", test.checksum());
     config.put("labels", task.data().labels());
     config.put("recipe", task.start().id());
     config.put("image_size", options.augment().size());

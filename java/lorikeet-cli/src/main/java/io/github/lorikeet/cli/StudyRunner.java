@@ -7,7 +7,6 @@ import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
-import io.github.lorikeet.vision.data.StudyData;
 import io.github.lorikeet.vision.image.Preprocess;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
@@ -80,16 +79,23 @@ final class StudyRunner {
   }
 
   private TrainingFolder folder(StudyRun run) {
-    TrainOptions options = run.options(files.imageSize(run.task().start()), scale);
+    StudyTask task = run.task();
+    TrainOptions options = run.options(files.imageSize(task.start()), scale);
     return new TrainingFolder(
         run.folder(out),
         new TrainingFolder.Task(
-            run.task().title() + ": " + run.method(),
+            task.title() + ": " + run.method(),
             run.mode(),
             run.method(),
             options,
-            run.task().data().labels(),
-            run.config(options, files.describe(run.task().start()), device),
+            task.data().labels(),
+            run.config(
+                options,
+                files.describe(task.start()),
+                files.training(task),
+                files.validation(task),
+                files.test(task),
+                device),
             "the same command goes on"));
   }
 
@@ -100,9 +106,8 @@ final class StudyRunner {
     Preprocess preprocess = files.preprocess(task.start());
     try (FolderLock _ = FolderLock.hold(run.folder(out));
         ImageLoader training = loader(files.training(task), preprocess);
-        ImageLoader validation =
-            loader(files.list(task.data(), StudyData.VALIDATION_LIST), preprocess);
-        ImageLoader test = loader(files.list(task.data(), StudyData.TEST_LIST), preprocess)) {
+        ImageLoader validation = loader(files.validation(task), preprocess);
+        ImageLoader test = loader(files.test(task), preprocess)) {
       folder.run(
           device, model, new TrainingFolder.Images(training, validation, test), progress, stop);
     }

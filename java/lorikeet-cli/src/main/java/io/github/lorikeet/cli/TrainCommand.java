@@ -136,7 +136,7 @@ final class TrainCommand implements Callable<Integer> {
                   training.describe(),
                   training.options(preprocess.size()).withActivations(where.dtype()),
                   names,
-                  config(model, labels),
+                  config(model, trainImages, validationImages, testImages),
                   "the same command with --resume goes on"));
       if (resume && folder.isFinished()) {
         progress.say("finished before: results in " + out);
@@ -178,15 +178,23 @@ final class TrainCommand implements Callable<Integer> {
     return new ImageLoader(images, preprocess, where.loaderThreads(), training.cacheBytes());
   }
 
-  private Map<String, Object> config(VisionTransformer model, int labels) {
+  private Map<String, Object> config(
+      VisionTransformer model,
+      ImageList trainImages,
+      ImageList validationImages,
+      ImageList testImages) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("version", Version.number());
     config.put("weights", weights.toString());
     config.put("random_start", randomStart);
     config.put("train", trainList.toString());
+    config.put("train_list", trainImages.checksum());
     config.put("val", validationList.toString());
+    config.put("val_list", validationImages.checksum());
     config.put("test", testList == null ? null : testList.toString());
-    config.put("labels", lists.names(labels));
+    config.put("test_list", testImages == null ? null : testImages.checksum());
+    config.put("images", lists.images() == null ? null : lists.images().toString());
+    config.put("labels", lists.names(model.labels()));
     config.put("recipe", lists.recipe());
     config.put("image_size", model.config().imageSize());
     config.put("heads", model.config().heads());

@@ -93,7 +93,8 @@ final class TrainingFolder {
       if (!Files.readString(path.resolve(CONFIG)).equals(Json.pretty(task.config))) {
         throw new IllegalArgumentException(
             path
-                + ": holds the results of a run with other options, as its config.json says:"
+                + ": holds the results of a run with other options or lists, as its config.json"
+                + " says:"
                 + " choose another folder");
       }
     } catch (IOException e) {

@@ -129,6 +129,16 @@ class StudyTest {
     String compared = lorikeet(List.of("report", study.toString(), "--out", page.toString()));
     assertThat(compared.lines().filter(line -> line.contains("seed-0"))).hasSize(24);
     assertThat(page).content().contains("Validation AUROC");
+
+    Path list = folder.resolve("nih/val_list.txt");
+    List<String> lines = new ArrayList<>(Files.readAllLines(list));
+    lines.removeLast();
+    Files.write(list, lines);
+    StringWriter err = new StringWriter();
+    int exitCode =
+        Main.run(new PrintWriter(err), new PrintWriter(err), words.toArray(String[]::new));
+    assertThat(exitCode).isEqualTo(2);
+    assertThat(err.toString()).contains("mrm/nih/10/lora/seed-0: holds the results of a run with");
   }
 
   private static Duration processorTime() {

@@ -462,7 +462,21 @@ class TrainingCommandsTest {
     assertThat(train("--resume", "").exitCode()).isZero();
     assertThat(out.resolve("report.html")).hasBinaryContent(report);
     Result other = train("--resume", "", "--lr", 0.5);
-    assertOneFailure(2, other, "other options");
+    assertOneFailure(2, other, "other options or lists");
+    Path changed = Files.copy(list, data.resolve("changed.txt"));
+    Path images = Files.createDirectory(folder.resolve("images"));
+    for (int i = 0; i < 16; i++) {
+      Files.copy(data.resolve(i + ".png"), images.resolve(i + ".png"));
+    }
+    for (String role : List.of("--train", "--val", "--test")) {
+      assertThat(train(role, changed).exitCode()).isZero();
+      assertThat(train(role, changed, "--resume", "").exitCode()).isZero();
+      Files.writeString(changed, Files.readString(list).replace("3.png 1", "3.png 0"));
+      assertOneFailure(2, train(role, changed, "--resume", ""), "other options or lists");
+      Files.copy(list, changed, StandardCopyOption.REPLACE_EXISTING);
+    }
+    assertThat(train().exitCode()).isZero();
+    assertOneFailure(2, train("--resume", "", "--images", images), "other options or lists");
     assertThat(train("--lr", 0.5).exitCode()).isZero();
     assertThat(out.resolve("config.json")).content().contains("\"lr\" : 0.5");
   }

@@ -12,6 +12,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.zip.CRC32C;
 
 /**
  * Images and their labels, in the study's format: a line an image, {@code path l1 .. lk}, each
@@ -152,6 +153,16 @@ public final class ImageList {
   /** All labels: [images, labels], each 0 or 1. */
   public byte[] labelValues() {
     return values.clone();
+  }
+
+  /** The number of images and a checksum of their names and labels, to tell lists apart by. */
+  public String checksum() {
+    CRC32C sum = new CRC32C();
+    for (int image = 0; image < size(); image++) {
+      sum.update((name(image) + "\n").getBytes(StandardCharsets.UTF_8));
+    }
+    sum.update(values);
+    return size() + " images %08x".formatted(sum.getValue());
   }
 
   /** Images without a file, in order. Folders on a network answer slowly, hence the threads. */

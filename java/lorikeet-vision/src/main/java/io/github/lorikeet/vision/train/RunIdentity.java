@@ -5,7 +5,6 @@ package io.github.lorikeet.vision.train;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.autograd.LoraAdapter;
 import io.github.lorikeet.core.autograd.Parameter;
-import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import java.lang.foreign.MemorySegment;
@@ -37,8 +36,8 @@ final class RunIdentity {
     identity.put("options", options.toString());
     identity.put("model", model.config() + ", labels=" + model.labels() + adapters(model));
     identity.put("starting values", weights(model));
-    identity.put("training list", list(training.list()));
-    identity.put("validation list", list(validation.list()));
+    identity.put("training list", training.list().checksum());
+    identity.put("validation list", validation.list().checksum());
     identity.put("preprocessing", training.preprocess() + ", " + validation.preprocess());
     // Threads do not matter, and neither does which of several equal GPUs it is. Another
     // instruction set
@@ -78,15 +77,6 @@ final class RunIdentity {
       parameter.initial().unload();
     }
     return hex(sum);
-  }
-
-  private static String list(ImageList list) {
-    CRC32C sum = new CRC32C();
-    for (int i = 0; i < list.size(); i++) {
-      add(sum, list.name(i) + "\n");
-    }
-    sum.update(list.labelValues());
-    return list.size() + " images " + hex(sum);
   }
 
   private static void add(CRC32C sum, String text) {
