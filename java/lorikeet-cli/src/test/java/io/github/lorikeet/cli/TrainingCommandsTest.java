@@ -374,6 +374,9 @@ class TrainingCommandsTest {
     isWrong(train("--label-names", "a,b"), "--label-names", "2 names, expected 1");
     isWrong(train("--recipe", "imagenet"), "imagenet", "mrm");
     isWrong(train("--heads", 3), "heads 3");
+    isWrong(train("--heads", -1), "heads -1: expected 0 or more");
+    isWrong(train("--image-size", -1), "image size -1: expected 0 or more");
+    isWrong(train("--image-size", 80000), "image size 80000: expected 1 to 16384");
   }
 
   @Test

@@ -31,7 +31,16 @@ public final class MaskedAutoencoder {
    * @param depth blocks
    * @param heads attention heads
    */
-  public record Decoder(int width, int depth, int heads) {}
+  public record Decoder(int width, int depth, int heads) {
+    public Decoder {
+      VitConfig.check("decoder width", width, VitConfig.MAX_WIDTH);
+      VitConfig.check("decoder depth", depth, VitConfig.MAX_DEPTH);
+      if (width % 4 != 0) {
+        throw new IllegalArgumentException("decoder width " + width + ": expected a multiple of 4");
+      }
+      VitConfig.checkHeads("decoder heads", heads, width);
+    }
+  }
 
   private final VitConfig config;
   private final Decoder decoder;

@@ -149,6 +149,10 @@ public final class ModelFile implements AutoCloseable {
   }
 
   private static VitConfig config(WeightSource source, int heads, int imageSize) {
+    if (heads < 0 || imageSize < 0) {
+      throw new IllegalArgumentException(
+          (heads < 0 ? "heads " + heads : "image size " + imageSize) + ": expected 0 or more");
+    }
     VitConfig config = VitReader.config(source, heads);
     return imageSize > 0 ? config.withImageSize(imageSize) : config;
   }

@@ -24,18 +24,52 @@ public record VitConfig(
     int hidden,
     boolean classToken) {
 
+  /** More than any model has; tensors of such sizes have fewer elements than an int can count. */
+  static final int MAX_IMAGE = 1 << 14;
+
+  static final int MAX_PATCH = 1 << 8;
+  static final int MAX_GRID = 1 << 8;
+  static final int MAX_WIDTH = 1 << 13;
+  static final int MAX_HIDDEN = 1 << 16;
+  static final int MAX_DEPTH = 1 << 10;
+
   public VitConfig {
-    if (patch < 1 || imageSize < patch || imageSize % patch != 0) {
+    check("patch", patch, MAX_PATCH);
+    check("image size", imageSize, MAX_IMAGE);
+    if (imageSize % patch != 0) {
       throw new IllegalArgumentException(
           "image size " + imageSize + ": expected a multiple of the patch size " + patch);
     }
+    if (imageSize / patch > MAX_GRID) {
+      throw new IllegalArgumentException(
+          "image size "
+              + imageSize
+              + ": "
+              + imageSize / patch
+              + " patches a side, at most "
+              + MAX_GRID
+              + " supported");
+    }
+    check("width", width, MAX_WIDTH);
+    check("depth", depth, MAX_DEPTH);
+    check("hidden", hidden, MAX_HIDDEN);
+    checkHeads("heads", heads, width);
+  }
+
+  static void check(String name, int value, int most) {
+    if (value < 1 || value > most) {
+      throw new IllegalArgumentException(name + " " + value + ": expected 1 to " + most);
+    }
+  }
+
+  static void checkHeads(String name, int heads, int width) {
     if (heads < 1 || width % heads != 0) {
       throw new IllegalArgumentException(
-          "heads " + heads + ": expected a divisor of the model's width " + width);
+          name + " " + heads + ": expected a divisor of the width " + width);
     }
     if (width / heads > 256) {
       throw new IllegalArgumentException(
-          "heads " + heads + ": " + width / heads + " features a head, at most 256 supported");
+          name + " " + heads + ": " + width / heads + " features a head, at most 256 supported");
     }
   }
 

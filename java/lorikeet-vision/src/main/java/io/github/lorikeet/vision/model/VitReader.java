@@ -10,12 +10,6 @@ public final class VitReader {
   /** The usual width of an attention head, where nobody says otherwise. */
   private static final int HEAD_WIDTH = 64;
 
-  /** Far more than any model has: sizes that are claimed must not overflow. */
-  private static final int MAX_HIDDEN = 1 << 20;
-
-  private static final int MAX_GRID = 1 << 10;
-  private static final int MAX_PATCH = 1 << 10;
-
   private VitReader() {}
 
   /**
@@ -40,7 +34,7 @@ public final class VitReader {
       depth++;
     }
     HostTensor fc1 = source.find("blocks.0.mlp.fc1.weight");
-    if (fc1.rank() != 2 || fc1.size(0) < 1 || fc1.size(0) > MAX_HIDDEN) {
+    if (fc1.rank() != 2 || fc1.size(0) < 1 || fc1.size(0) > VitConfig.MAX_HIDDEN) {
       throw new WeightsException(
           source.origin()
               + ": blocks.0.mlp.fc1.weight is "
@@ -68,7 +62,7 @@ public final class VitReader {
     HostTensor projection = source.find("patch_embed.proj.weight");
     if (projection.rank() != 4
         || projection.size(2) != projection.size(3)
-        || projection.size(2) > MAX_PATCH
+        || projection.size(2) > VitConfig.MAX_PATCH
         || projection.elements() == 0) {
       throw new WeightsException(
           source.origin()
@@ -100,7 +94,7 @@ public final class VitReader {
     if (position.rank() != 3
         || position.size(0) != 1
         || grid < 1
-        || grid > MAX_GRID
+        || grid > VitConfig.MAX_GRID
         || (long) grid * grid != patches) {
       throw new WeightsException(
           source.origin()

@@ -37,7 +37,10 @@ public record PretrainOptions(
       throw new IllegalArgumentException(
           "mask " + maskRatio + ": expected more than 0, less than 1");
     }
-    if (!(learningRate > 0)
+    if (!(weightDecay >= 0 && Double.isFinite(weightDecay))) {
+      throw new IllegalArgumentException("weight-decay " + weightDecay + ": expected 0 or more");
+    }
+    if (!(learningRate > 0 && Double.isFinite(learningRate))
         || epochs < 1
         || batch < 1
         || !(warmupEpochs >= 0 && warmupEpochs < epochs)) {

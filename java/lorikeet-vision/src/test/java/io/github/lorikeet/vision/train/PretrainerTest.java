@@ -3,6 +3,7 @@
 package io.github.lorikeet.vision.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
@@ -79,9 +80,21 @@ class PretrainerTest {
     }
   }
 
+  @Test
+  @Tag(TestDevices.PROCESSOR_ONLY)
+  void aNegativeWeightDecayIsRefused() {
+    assertThatThrownBy(() -> options(1, -1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("weight-decay -1.0: expected 0 or more");
+  }
+
   private static PretrainOptions options(int epochs) {
+    return options(epochs, 0.05);
+  }
+
+  private static PretrainOptions options(int epochs, double weightDecay) {
     Augment augment = new Augment(SmallStudy.CONFIG.imageSize(), 0.7, 1, 0.9, 1.1, 0.5);
     return new PretrainOptions(
-        2e-3, epochs / 10.0, epochs, 8, 0.05, 0.75, DECODER, augment, 9, DType.F32);
+        2e-3, epochs / 10.0, epochs, 8, weightDecay, 0.75, DECODER, augment, 9, DType.F32);
   }
 }
