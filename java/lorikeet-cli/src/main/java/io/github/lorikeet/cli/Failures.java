@@ -56,10 +56,11 @@ final class Failures {
   }
 
   static int outOfMemory(CommandLine command) {
+    long limit = Runtime.getRuntime().maxMemory() >> 20;
     say(
         command,
-        "Java ran out of memory (limit %d MB); LORIKEET_JAVA_OPTIONS=-Xmx4g allows more"
-            .formatted(Runtime.getRuntime().maxMemory() >> 20));
+        "Java ran out of memory (limit %d MB); LORIKEET_JAVA_OPTIONS=-Xmx%dm allows more"
+            .formatted(limit, 2 * limit));
     return ExitCode.SOFTWARE;
   }
 

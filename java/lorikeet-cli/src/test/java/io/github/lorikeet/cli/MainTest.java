@@ -256,6 +256,15 @@ class MainTest {
   }
 
   @Test
+  void withoutMemoryItSaysHowToAllowMoreThanThereIs() {
+    StringWriter err = new StringWriter();
+    int exitCode = Failures.outOfMemory(Main.commandLine().setErr(new PrintWriter(err)));
+    assertThat(exitCode).isEqualTo(1);
+    long limit = Runtime.getRuntime().maxMemory() >> 20;
+    assertThat(err.toString()).contains("limit " + limit + " MB", "-Xmx" + 2 * limit + "m");
+  }
+
+  @Test
   void aDefectShowsItsTrace() {
     Result result =
         failing(

@@ -7,6 +7,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -71,6 +72,7 @@ public final class ImageList {
     }
     int[] missing = read.missing();
     if (missing.length > 0) {
+      String first = read.name(missing[0]);
       throw new ImageListException(
           list
               + ": "
@@ -81,8 +83,13 @@ public final class ImageList {
               + read.root
               + ": "
               + String.join(
-                  ", ", IntStream.of(missing).limit(NAMED_FILES).mapToObj(read::name).toList())
-              + (missing.length > NAMED_FILES ? ", ..." : ""));
+                  ", ",
+                  IntStream.of(missing)
+                      .limit(NAMED_FILES)
+                      .mapToObj(image -> ImageListParser.shortened(read.name(image)))
+                      .toList())
+              + (missing.length > NAMED_FILES ? ", ..." : "")
+              + ImageListParser.hint(first));
     }
     return read;
   }
@@ -96,18 +103,48 @@ public final class ImageList {
   static ImageList scan(Path list, Path images, int labels, ImageListParser.Problems problems) {
     Path root = images == null ? list.toAbsolutePath().getParent() : images;
     ImageListParser parser = new ImageListParser(root, labels, problems);
+    if (Files.isDirectory(list)) {
+      throw new ImageListException(list + ": is a folder, expected a list of images");
+    }
+    if (Files.exists(list) && !Files.isRegularFile(list)) {
+      throw new ImageListException(
+          list
+              + ": is no ordinary file: lists are not read from devices, pipes or process"
+              + " substitution; write it to a file");
+    }
     try (BufferedReader reader = Files.newBufferedReader(list)) {
-      for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+      for (String line = nextLine(reader); line != null; line = nextLine(reader)) {
         parser.line(line);
       }
     } catch (NoSuchFileException e) {
       throw new ImageListException(list + ": no such file", e);
     } catch (CharacterCodingException e) {
       throw new ImageListException(list + ": not a list of images: it is not UTF-8 text", e);
+    } catch (AccessDeniedException e) {
+      throw new ImageListException(list + ": permission denied", e);
     } catch (IOException e) {
-      throw new ImageListException(list + ": cannot be read (" + e + ")", e);
+      throw new ImageListException(list + ": cannot be read (" + e.getMessage() + ")", e);
     }
     return parser.finish();
+  }
+
+  /** The next line, cut where it is too long for the parser; null after the last. */
+  private static String nextLine(BufferedReader reader) throws IOException {
+    int next = reader.read();
+    if (next < 0) {
+      return null;
+    }
+    StringBuilder line = new StringBuilder();
+    for (; next >= 0 && next != '\n' && next != '\r'; next = reader.read()) {
+      if (line.length() <= ImageListParser.MAX_LINE) {
+        line.append((char) next);
+      }
+    }
+    reader.mark(1);
+    if (next == '\r' && reader.read() != '\n') {
+      reader.reset();
+    }
+    return line.toString();
   }
 
   /** The images of several lists with as many labels each, one list after the other. */

@@ -19,6 +19,14 @@ final class ImageListParser {
   /** A field that is meant as a label, be it a right one or not. */
   private static final Pattern NUMBER = Pattern.compile("[-+]?\\d++\\.?+\\d*+");
 
+  /** Characters of a line, far more than a path has. */
+  static final int MAX_LINE = 8192;
+
+  /** A path as it looks where labels are not set apart by spaces. */
+  private static final Pattern SEPARATED = Pattern.compile("[,;](\\s*+" + NUMBER + ")?+$");
+
+  private static final int SHOWN = 40;
+
   private final Path root;
   private final Problems problems;
   private int labels;
@@ -40,6 +48,11 @@ final class ImageListParser {
   /** Takes the next line; blank ones are skipped. */
   void line(String text) {
     lines++;
+    if (text.length() > MAX_LINE) {
+      problems.wrongLine(
+          lines, "has more than " + MAX_LINE + " characters, expected a path and labels");
+      return;
+    }
     String line = (lines == 1 && text.startsWith("\uFEFF") ? text.substring(1) : text).strip();
     if (line.isEmpty()) {
       return;
@@ -57,7 +70,13 @@ final class ImageListParser {
     }
     if (found != labels) {
       problems.wrongLine(
-          lines, "expected a path and " + labels + " labels, found " + found + " labels");
+          lines,
+          "expected a path and "
+              + labels
+              + " labels, found "
+              + found
+              + " labels"
+              + hint(line.substring(0, end)));
     } else if (takeLabels(line, end) && isPath(line.substring(0, end))) {
       add(line.substring(0, end));
     }
@@ -83,6 +102,18 @@ final class ImageListParser {
         Arrays.copyOf(values, images * Math.max(labels, 0)));
   }
 
+  /** What to do about a path that seems to have labels in it; empty for other paths. */
+  static String hint(String path) {
+    return SEPARATED.matcher(path).find() ? "; spaces or tabs go between fields, no commas" : "";
+  }
+
+  /** The start and the end of a text that is too long for a message. */
+  static String shortened(String text) {
+    return text.length() <= 2 * SHOWN
+        ? text
+        : text.substring(0, SHOWN) + "..." + text.substring(text.length() - SHOWN);
+  }
+
   /** Puts the labels where the next image's belong. */
   private boolean takeLabels(String line, int from) {
     values = withRoom(values, (images + 1) * labels);
@@ -98,7 +129,8 @@ final class ImageListParser {
       }
       char label = line.charAt(start);
       if (end - start > 1 || (label != '0' && label != '1')) {
-        problems.wrongLine(lines, "label '" + line.substring(start, end) + "': expected 0 or 1");
+        problems.wrongLine(
+            lines, "label '" + shortened(line.substring(start, end)) + "': expected 0 or 1");
         return false;
       }
       values[at++] = (byte) (label - '0');
@@ -112,7 +144,8 @@ final class ImageListParser {
       root.resolve(name);
       return true;
     } catch (InvalidPathException e) {
-      problems.wrongLine(lines, "'" + e.getInput() + "' cannot be a path: " + e.getReason());
+      problems.wrongLine(
+          lines, "'" + shortened(e.getInput()) + "' cannot be a path: " + e.getReason());
       return false;
     }
   }

@@ -5,6 +5,7 @@ package io.github.lorikeet.vision.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ImageListTest {
   @TempDir Path folder;
@@ -125,7 +127,41 @@ class ImageListTest {
         .hasMessageContaining("not UTF-8 text");
     assertThatThrownBy(() -> ImageList.read(folder))
         .isInstanceOf(ImageListException.class)
-        .hasMessageContaining("cannot be read");
+        .hasMessage(folder + ": is a folder, expected a list of images");
+    assertThatThrownBy(() -> ImageList.read(Path.of("/dev/zero")))
+        .isInstanceOf(ImageListException.class)
+        .hasMessageContaining("/dev/zero: is no ordinary file")
+        .hasMessageContaining("process substitution");
+  }
+
+  @Test
+  void aListThatMayNotBeReadSaysSo() throws IOException {
+    Path list = list("a.png 0\n");
+    assumeTrue(list.toFile().setReadable(false) && !Files.isReadable(list), "read by root");
+    assertThatThrownBy(() -> ImageList.read(list)).hasMessage(list + ": permission denied");
+  }
+
+  @Test
+  void endlessLinesAreRefusedAndLongPathsShortened() throws IOException {
+    images("a.png");
+    Path endless = list("a.png 0\r\n" + "b".repeat(100_000) + " 1\n");
+    assertThatThrownBy(() -> ImageList.read(endless))
+        .hasMessage(endless + ":2: has more than 8192 characters, expected a path and labels");
+    Path missing = list("a.png 0\rb" + "/c".repeat(1000) + " 1\r");
+    assertThatThrownBy(() -> ImageList.read(missing))
+        .hasMessage(
+            "%s: 1 of 2 images are missing in %s: b%s/...%s",
+            missing, folder, "/c".repeat(19), "/c".repeat(20));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a.png,0\n", "a.png, 0\n", "a.png,0,1\n", "a.png 0\nb.png,0\n"})
+  void commasBetweenFieldsAreNoted(String text) throws IOException {
+    images("a.png", "b.png");
+    Path list = list(text);
+    assertThatThrownBy(() -> ImageList.read(list))
+        .isInstanceOf(ImageListException.class)
+        .hasMessageEndingWith("; spaces or tabs go between fields, no commas");
   }
 
   @Test
