@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.vision.train;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.autograd.MemoryPlan;
 import io.github.lorikeet.core.autograd.Optimizer;
@@ -199,6 +200,13 @@ public final class Trainer implements AutoCloseable {
         double done = (double) update * options.accumulate() / batches.count();
         passage.learningRate = options.schedule().learningRate(epoch + done);
         double loss = update(batches, passage);
+        if (!Double.isFinite(loss) && epoch == 0 && update == 0) {
+          throw new TrainingException(
+              "the loss is "
+                  + loss
+                  + " before any update: expected weights and images of finite numbers"
+                  + (options.activations() == DType.F32 ? "" : "; try --dtype f32"));
+        }
         if (!Double.isFinite(loss)) {
           throw new TrainingException(
               "the loss became "

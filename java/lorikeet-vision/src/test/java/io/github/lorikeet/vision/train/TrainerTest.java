@@ -11,17 +11,21 @@ import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.LorikeetException;
 import io.github.lorikeet.core.autograd.MemoryPlan;
+import io.github.lorikeet.core.autograd.Parameter;
 import io.github.lorikeet.vision.TestDevices;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.image.Augment;
 import io.github.lorikeet.vision.model.Adapters;
+import io.github.lorikeet.vision.model.Initializer;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.model.WeightSource;
 import io.github.lorikeet.vision.train.TrainOptions.OptimizerKind;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -87,6 +91,33 @@ class TrainerTest {
         Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 2))) {
       trainer.train(loader, loader, new TrainListener() {});
       return SmallStudy.trained(model);
+    }
+  }
+
+  @Test
+  @Tag(TestDevices.PROCESSOR_ONLY)
+  void weightsThatAreNoNumbersAreToldFromALearningRateThatIsTooHigh() throws Exception {
+    Map<String, HostTensor> weights = new LinkedHashMap<>();
+    for (Parameter parameter : SmallStudy.model(TrainMode.FULL).parameters()) {
+      weights.put(parameter.name(), parameter.initial());
+    }
+    float[] bias = new float[SmallStudy.CONFIG.hidden()];
+    Arrays.fill(bias, Float.NaN);
+    weights.put("blocks.0.mlp.fc1.bias", HostTensor.of(bias, bias.length));
+    VisionTransformer model =
+        new VisionTransformer(
+            SmallStudy.CONFIG,
+            1,
+            new WeightSource("weights", weights),
+            new Initializer(0),
+            TrainMode.FULL::trains);
+    try (Device device = TestDevices.open(2);
+        ImageLoader loader = SmallStudy.loader(list, 2);
+        Trainer trainer = new Trainer(device, model, SmallStudy.options(0.05, 2))) {
+      assertThatThrownBy(() -> trainer.train(loader, loader, new TrainListener() {}))
+          .isInstanceOf(TrainingException.class)
+          .hasMessage(
+              "the loss is NaN before any update: expected weights and images of finite numbers");
     }
   }
 
