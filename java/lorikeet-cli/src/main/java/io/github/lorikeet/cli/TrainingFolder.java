@@ -10,6 +10,7 @@ import io.github.lorikeet.cli.report.HtmlReport;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.metrics.Auroc;
 import io.github.lorikeet.vision.model.Adapters;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.TrainMode;
@@ -130,6 +131,7 @@ final class TrainingFolder {
       BooleanSupplier stop)
       throws InterruptedException {
     OutputFolder folder = OutputFolder.create(path);
+    note(images.validation.list(), progress);
     AtomicReference<VisionTransformer> best = new AtomicReference<>();
     try (RunLog log =
         new RunLog(folder, task, images.training.list().size(), () -> save(folder, model))) {
@@ -151,6 +153,18 @@ final class TrainingFolder {
                   () -> best.set(model.frozen()));
       finish(folder, device, best.get(), images, result, progress);
       return result;
+    }
+  }
+
+  /** Says of which labels the validation list can tell nothing, before hours of work. */
+  private static void note(ImageList validation, Progress progress) {
+    byte[] labels = validation.labelValues();
+    Auroc blind = Auroc.of(new float[labels.length], labels, validation.labels());
+    blind.notes().forEach(note -> progress.say("note: validation list: " + note));
+    if (Double.isNaN(blind.mean())) {
+      progress.say(
+          "note: validation list: no label has an AUROC to choose an epoch by, so the first look's"
+              + " is kept");
     }
   }
 

@@ -128,4 +128,14 @@ class StoppedRunTest {
       }
     }
   }
+
+  @Test
+  void aValidationListOfOneKindIsNoted() throws Exception {
+    assertThat(run(folder.resolve("both"), () -> false)).doesNotContain("note: validation");
+    Files.writeString(list, Files.readString(list).replace(" 0\n", " 1\n"));
+    assertThat(run(folder.resolve("one"), () -> false))
+        .contains(
+            "note: validation list: label 1 of 1 is left out of the mean: every image has it\n",
+            "note: validation list: no label has an AUROC to choose an epoch by");
+  }
 }
