@@ -3,14 +3,11 @@
 
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.vision.file.FileProblem;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.NotDirectoryException;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.ParameterException;
@@ -76,24 +73,12 @@ final class Failures {
       String own = unchecked.getMessage();
       IOException cause = unchecked.getCause();
       // Without a message of its own it repeats its cause's toString.
-      return cause.toString().equals(own) ? message(cause) : own + ": " + reason(cause);
+      return cause.toString().equals(own) ? message(cause) : own + ": " + FileProblem.of(cause);
     }
     if (e instanceof FileSystemException file && file.getFile() != null) {
-      return file.getFile() + ": " + reason(file);
+      return file.getFile() + ": " + FileProblem.of(file);
     }
     return e.getMessage() == null ? e.toString() : e.getMessage();
-  }
-
-  /** What went wrong with a file, without its name. */
-  private static String reason(IOException e) {
-    return switch (e) {
-      case NoSuchFileException none -> "no such file";
-      case AccessDeniedException denied -> "permission denied";
-      case FileAlreadyExistsException exists -> "a file of this name is in the way";
-      case NotDirectoryException file -> "is not a folder";
-      case FileSystemException other when other.getReason() != null -> other.getReason();
-      default -> e.getMessage() == null ? e.toString() : e.getMessage();
-    };
   }
 
   private static void say(CommandLine command, String text) {

@@ -543,7 +543,7 @@ class TrainingCommandsTest {
             list,
             "--out",
             folder.resolve("p.csv"));
-    assertOneFailure(result, "64");
+    assertOneFailure(result, wide + " with " + out.resolve("adapter"));
     assertThat(folder.resolve("p.csv")).doesNotExist();
   }
 

@@ -3,13 +3,12 @@
 
 package io.github.lorikeet.vision.data;
 
+import io.github.lorikeet.vision.file.FileProblem;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -116,14 +115,10 @@ public final class ImageList {
       for (String line = nextLine(reader); line != null; line = nextLine(reader)) {
         parser.line(line);
       }
-    } catch (NoSuchFileException e) {
-      throw new ImageListException(list + ": no such file", e);
     } catch (CharacterCodingException e) {
       throw new ImageListException(list + ": not a list of images: it is not UTF-8 text", e);
-    } catch (AccessDeniedException e) {
-      throw new ImageListException(list + ": permission denied", e);
     } catch (IOException e) {
-      throw new ImageListException(list + ": cannot be read (" + e.getMessage() + ")", e);
+      throw new ImageListException(list + ": " + FileProblem.of(e), e);
     }
     return parser.finish();
   }

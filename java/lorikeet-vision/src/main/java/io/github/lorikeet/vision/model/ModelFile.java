@@ -165,7 +165,8 @@ public final class ModelFile implements AutoCloseable {
   }
 
   private WeightSource source() {
-    return new WeightSource(checkpoint.path().toString(), tensors);
+    String adapted = adapterFolder == null ? "" : " with " + adapterFolder;
+    return new WeightSource(checkpoint.path() + adapted, tensors);
   }
 
   /** What a person should know of how the files were read. */
