@@ -243,7 +243,7 @@ public final class MemoryPlan implements AutoCloseable {
     List<Row> rows = new ArrayList<>(rows());
     rows.add(new Row("peak", peakBytes()));
     for (Row row : rows) {
-      table.append(String.format(Locale.ROOT, "%-28s %14s%n", row.name(), mebibytes(row.bytes())));
+      table.append(String.format(Locale.ROOT, "%-28s %14s%n", row.name(), megabytes(row.bytes())));
     }
     return table.toString();
   }
@@ -300,15 +300,15 @@ public final class MemoryPlan implements AutoCloseable {
         "device %s of %s has no room for the %s planned (%s); a smaller batch needs less:%n%s"
             .formatted(
                 info.name(),
-                mebibytes(info.totalMemory()),
-                mebibytes(peakBytes()),
+                megabytes(info.totalMemory()),
+                megabytes(peakBytes()),
                 cause.getMessage(),
                 toString().stripTrailing()),
         cause);
   }
 
-  private static String mebibytes(long bytes) {
-    return String.format(Locale.ROOT, "%.1f MiB", bytes / (1024.0 * 1024.0));
+  private static String megabytes(long bytes) {
+    return String.format(Locale.ROOT, "%.1f MB", bytes / 1e6);
   }
 
   /** For tests: the memory that activations share; null where there is none. */
