@@ -126,6 +126,7 @@ double best_of(int attempts, int threads, const Measure& measure) {
   return best;
 }
 
+// 0 where it is no memory's.
 double bytes_per_second(const std::string& what, lk_device* device, int threads) {
   static Arrays arrays(device);
   return best_of(3, threads, [&] {
@@ -134,6 +135,7 @@ double bytes_per_second(const std::string& what, lk_device* device, int threads)
     if (what == "sum") return std::max(rate_of(triad, 3), rate_of(sum_past, 3));
     if (what == "update_two") return rate_of(update<2>, 5);
     if (what == "update_three") return rate_of(update<3>, 7);
+    if (what != "memory") return 0.0;
     return std::max({rate_of(read, 1), rate_of(scale, 2), rate_of(triad, 3), rate_of(sum_past, 3)});
   });
 }
@@ -162,13 +164,9 @@ int main(int argc, char** argv) {
     return 1;
   }
   for (std::string what; std::getline(std::cin, what);) {
-    double answer = 0;
-    if (what == "f32" || what == "bf16") {
-      answer = operations_per_second(what, isa, threads);
-    } else if (what == "memory" || what == "copy" || what == "sum" || what == "update_two" ||
-               what == "update_three") {
-      answer = bytes_per_second(what, device, threads);
-    }
-    std::cout << answer << std::endl;
+    const bool operations = what == "f32" || what == "bf16";
+    std::cout << (operations ? operations_per_second(what, isa, threads)
+                             : bytes_per_second(what, device, threads))
+              << std::endl;
   }
 }

@@ -41,9 +41,8 @@ lk_status as_qkv(const lk_tensor* tensor, Sizes& sizes, View& view) {
 }  // namespace
 
 lk_status describe_sizes(const lk_tensor* qkv, Sizes& sizes, View& view) {
-  if (qkv == nullptr) return as_qkv(qkv, sizes, view);
-  const lk_tensor shape = shape_of(*qkv);
-  LK_TRY(as_qkv(&shape, sizes, view));
+  lk_tensor shape;
+  LK_TRY(as_qkv(shape_of(qkv, shape), sizes, view));
   view.data = qkv->data;
   return LK_OK;
 }

@@ -145,11 +145,12 @@ lk_status check_tensor(const char* name, const lk_tensor* tensor) {
   return LK_OK;
 }
 
-lk_tensor shape_of(const lk_tensor& tensor) {
+const lk_tensor* shape_of(const lk_tensor* tensor, lk_tensor& shape) {
+  if (tensor == nullptr || tensor->data != nullptr) return tensor;
   alignas(LK_ALIGNMENT) static char somewhere;
-  lk_tensor result = tensor;
-  if (result.data == nullptr) result.data = &somewhere;
-  return result;
+  shape = *tensor;
+  shape.data = &somewhere;
+  return &shape;
 }
 
 bool is_activation(int32_t dtype) {

@@ -96,8 +96,9 @@ class Watching {
 // bytes), data present unless empty, data aligned to its element, apart from the call's scratch memory.
 lk_status check_tensor(const char* name, const lk_tensor* tensor);
 
-// The tensor, which may have no data yet, for checks of its shape: what NULL data become is never read.
-lk_tensor shape_of(const lk_tensor& tensor);
+// The tensor for checks of its shape; `shape` takes its place where it has no data yet, with a place that
+// passes the checks and is never read.
+const lk_tensor* shape_of(const lk_tensor* tensor, lk_tensor& shape);
 
 // The dtype an argument must have: f32, that of the call's activations, or, where the call's first
 // activation is read, any that activations may have. Whether the device computes it is asked

@@ -62,17 +62,6 @@ lk_status check_list(const lk_parameter* parameters, int64_t count, Parameters& 
   return LK_OK;
 }
 
-// as(gradient): the tensor to check in its place.
-template <class As>
-lk_status check_gradients(const lk_parameter* parameters, int64_t count, const As& as,
-                          Parameters& list) {
-  LK_TRY(check_list(parameters, count, list));
-  for (int64_t i = 0; i < count; ++i) {
-    LK_TRY(check_contiguous(Name(i, "gradient"), as(parameters[i].gradient), -1));
-  }
-  return LK_OK;
-}
-
 // The memory of one tensor of one parameter.
 struct Span {
   Extent extent;
@@ -157,13 +146,20 @@ lk_status check_beta(const char* name, float beta) {
 }  // namespace
 
 lk_status describe_norm_sizes(const lk_parameter* parameters, int64_t count, Norm& call) {
-  return check_gradients(parameters, count, shape_of, call.parameters);
+  LK_TRY(check_list(parameters, count, call.parameters));
+  for (int64_t i = 0; i < count; ++i) {
+    lk_tensor shape;
+    LK_TRY(check_contiguous(Name(i, "gradient"), *shape_of(&parameters[i].gradient, shape), -1));
+  }
+  return LK_OK;
 }
 
 lk_status describe_norm(const lk_parameter* parameters, int64_t count, float max_norm,
                         const lk_tensor* norm, const lk_tensor* scale, Norm& call) {
-  const auto itself = [](const lk_tensor& gradient) { return gradient; };
-  LK_TRY(check_gradients(parameters, count, itself, call.parameters));
+  LK_TRY(describe_norm_sizes(parameters, count, call));
+  for (int64_t i = 0; i < count; ++i) {
+    LK_TRY(check_tensor(Name(i, "gradient").text, &parameters[i].gradient));
+  }
   LK_TRY(check_finite("max_norm", max_norm));
   call.max_norm = max_norm;
   Vector vector;

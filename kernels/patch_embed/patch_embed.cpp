@@ -28,13 +28,6 @@ lk_status describe_patches(const lk_tensor* images, int64_t patch, Patches& patc
   return LK_OK;
 }
 
-// The same of images that may have no data yet.
-lk_status describe_shape(const lk_tensor* images, int64_t patch, Patches& patches) {
-  if (images == nullptr) return describe_patches(images, patch, patches);
-  const lk_tensor shape = shape_of(*images);
-  return describe_patches(&shape, patch, patches);
-}
-
 lk_status check_weight(const linear::Weight& w, const Patches& patches) {
   if (w.k == patches.pixels()) return LK_OK;
   return fail(LK_BAD_ARGUMENT, "w: %lld columns, expected the %lld pixels of a patch",
@@ -109,7 +102,8 @@ lk_status describe_backward(const lk_tensor* dy, const lk_tensor* images, int64_
 
 lk_status describe_forward_sizes(const lk_tensor* images, int64_t patch, const lk_weight* w,
                                  Forward& call) {
-  LK_TRY(describe_shape(images, patch, call.patches));
+  lk_tensor shape;
+  LK_TRY(describe_patches(shape_of(images, shape), patch, call.patches));
   linear::Forward one_row;
   LK_TRY(linear::describe_forward_sizes(1, w, one_row));
   call.w = one_row.w;
@@ -118,7 +112,8 @@ lk_status describe_forward_sizes(const lk_tensor* images, int64_t patch, const l
 
 lk_status describe_backward_sizes(const lk_tensor* images, int64_t patch, int64_t n,
                                   Backward& call) {
-  LK_TRY(describe_shape(images, patch, call.patches));
+  lk_tensor shape;
+  LK_TRY(describe_patches(shape_of(images, shape), patch, call.patches));
   if (n < 1 || n > int64_t{1} << 40) {
     return fail(LK_BAD_ARGUMENT, "n: %lld, expected 1 to 2^40", static_cast<long long>(n));
   }

@@ -531,7 +531,8 @@ LK_API lk_status lk_sgd_step(lk_device* device, const lk_parameter* parameters, 
                              const lk_tensor* gradient_scale);
 /* AdamW (Loshchilov & Hutter, arXiv 1711.05101). step counts from 1; eps > 0;
  * 0 <= beta1, beta2 < 1; the rest as for lk_sgd_step. With lr = learning_rate * learning_rate_scale:
- * value *= 1 - lr * weight_decay; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g²; value -= lr (m / (1-beta1^step)) / (sqrt(v / (1-beta2^step)) + eps). */
+ * value *= 1 - lr * weight_decay; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g²;
+ * value -= lr (m / (1-beta1^step)) / (sqrt(v / (1-beta2^step)) + eps). */
 LK_API lk_status lk_adamw_step(lk_device* device, const lk_parameter* parameters, int64_t count,
                                float learning_rate, float beta1, float beta2, float eps,
                                int64_t step, const lk_tensor* gradient_scale);

@@ -11,9 +11,8 @@ lk_status lk_weight_prepare_bytes(lk_device* device, const lk_tensor* w, int32_t
   return lk::workspace_bytes<linear::Prepare>(
       "weight_prepare", device, &Operations::weight_prepare_bytes, bytes,
       [&](linear::Prepare& call) {
-        if (w == nullptr) return linear::describe_prepare(w, format, call);
-        const lk_tensor shape = lk::shape_of(*w);
-        return linear::describe_prepare(&shape, format, call);
+        lk_tensor shape;
+        return linear::describe_prepare(lk::shape_of(w, shape), format, call);
       });
 }
 

@@ -94,15 +94,14 @@ final class Inference {
   }
 
   private void refuseNan(ImageList images, Scores scores, List<String> names) {
-    for (int i = 0; i < scores.logits().length; i++) {
-      if (Float.isNaN(scores.logits()[i])) {
-        throw new WeightsException(
-            "%s: the weights give NaN for %s, %s: they are damaged, or need --dtype f32"
-                .formatted(
-                    adapter == null ? weights : weights + " with " + adapter,
-                    images.name(i / scores.labelCount()),
-                    names.get(i % scores.labelCount())));
-      }
+    int place = scores.firstNan();
+    if (place >= 0) {
+      throw new WeightsException(
+          "%s: the weights give NaN for %s, %s: they are damaged, or need --dtype f32"
+              .formatted(
+                  adapter == null ? weights : weights + " with " + adapter,
+                  images.name(place / scores.labelCount()),
+                  names.get(place % scores.labelCount())));
     }
   }
 

@@ -4,9 +4,9 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -36,25 +36,7 @@ class InterruptTest {
   @Timeout(60)
   void theFirstIsAWishAndTheSecondEndsAtOnce() throws Exception {
     Path said = folder.resolve("said.txt");
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("jdk.module.path", "")
-                    + File.pathSeparator
-                    + System.getProperty("java.class.path")
-                    + File.pathSeparator
-                    + Path.of(
-                        InterruptTest.class
-                            .getProtectionDomain()
-                            .getCodeSource()
-                            .getLocation()
-                            .toURI()),
-                Busy.class.getName())
-            .redirectErrorStream(true)
-            .redirectOutput(said.toFile())
-            .start();
+    Process process = OwnProcess.start(said, OwnProcess.of(Busy.class, List.of()));
     try {
       waitFor(said, "busy");
       process.destroy();

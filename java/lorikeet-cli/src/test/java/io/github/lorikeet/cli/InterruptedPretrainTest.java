@@ -55,7 +55,6 @@ class InterruptedPretrainTest {
     arguments.addAll(List.of("--depth", "1", "--decoder-width", "32"));
     arguments.addAll(List.of("--decoder-depth", "1", "--decoder-heads", "2"));
     arguments.addAll(List.of("--epochs", "2", "--batch", "1"));
-    process =
-        OwnProcess.of(arguments).redirectErrorStream(true).redirectOutput(said.toFile()).start();
+    process = OwnProcess.start(said, arguments);
   }
 }

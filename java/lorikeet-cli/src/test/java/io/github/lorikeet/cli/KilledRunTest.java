@@ -11,7 +11,6 @@ import io.github.lorikeet.vision.model.VitConfig;
 import io.github.lorikeet.vision.model.WeightSource;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.awt.image.BufferedImage;
-import java.io.File;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -78,26 +77,7 @@ class KilledRunTest {
   }
 
   private void start(Path out, String... more) throws IOException {
-    // Surefire puts the modules on the module path; a class path serves as well.
-    String classes =
-        System.getProperty("jdk.module.path", "")
-            + File.pathSeparator
-            + System.getProperty("java.class.path");
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                classes,
-                Main.class.getName()));
-    command.addAll(arguments(out, more));
-    process =
-        new ProcessBuilder(command)
-            .redirectErrorStream(true)
-            .redirectOutput(folder.resolve("said.txt").toFile())
-            .start();
+    process = OwnProcess.start(folder.resolve("said.txt"), arguments(out, more));
   }
 
   private void finish() throws Exception {

@@ -86,7 +86,7 @@ class ReportCommandTest {
     Path file = Files.writeString(folder.resolve("file"), "before\n");
     Path out = Files.createSymbolicLink(folder.resolve("out"), Path.of("/dev/stdout"));
     Process process =
-        OwnProcess.of(List.of("report", folder.toString(), "--out", out.toString()))
+        OwnProcess.of(Main.class, List.of("report", folder.toString(), "--out", out.toString()))
             .redirectOutput(ProcessBuilder.Redirect.appendTo(file.toFile()))
             .start();
     assertThat(process.waitFor()).isZero();

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.lorikeet.cli.output.Json;
 import io.github.lorikeet.vision.data.StudyData;
-import java.io.File;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -168,21 +167,8 @@ class StudyTest {
   // ---- Killed as by kill -9
 
   private Process start(Path study) throws IOException {
-    // Surefire puts the modules on the module path; a class path serves as well.
-    String classes =
-        System.getProperty("jdk.module.path", "")
-            + File.pathSeparator
-            + System.getProperty("java.class.path");
-    List<String> words =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                classes,
-                Main.class.getName()));
-    words.addAll(
+    return OwnProcess.start(
+        folder.resolve("said.txt"),
         command(
             folder,
             study,
@@ -196,10 +182,6 @@ class StudyTest {
             8,
             "--evaluate-every",
             2));
-    return new ProcessBuilder(words)
-        .redirectErrorStream(true)
-        .redirectOutput(folder.resolve("said.txt").toFile())
-        .start();
   }
 
   /** When the first run began, in nanoseconds. */

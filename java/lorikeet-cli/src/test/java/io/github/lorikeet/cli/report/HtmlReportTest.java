@@ -46,8 +46,12 @@ class HtmlReportTest {
   }
 
   private static Report empty(String title) {
+    return ofCharts(title, List.of());
+  }
+
+  private static Report ofCharts(String title, List<Chart> charts) {
     return new Report(
-        title, List.of(), List.of(), List.of(), List.of(), "", List.of(), List.of(), List.of());
+        title, List.of(), List.of(), List.of(), charts, "", List.of(), List.of(), List.of());
   }
 
   @Test
@@ -131,17 +135,7 @@ class HtmlReportTest {
     Chart.Line flat = new Chart.Line("c", Color.ORANGE, new double[] {1}, new double[] {2});
     for (List<Chart.Line> lines : List.of(List.of(gaps, none), List.of(none), List.of(flat))) {
       Chart chart = new Chart("t", Chart.Axis.of("x"), Chart.Axis.of("y"), lines, false);
-      Report report =
-          new Report(
-              "t",
-              List.of(),
-              List.of(),
-              List.of(),
-              List.of(chart),
-              "",
-              List.of(),
-              List.of(),
-              List.of());
+      Report report = ofCharts("t", List.of(chart));
       String page = HtmlReport.of(report);
       assertThat(page).doesNotContain("NaN", "Infinity");
       if (lines.contains(gaps)) {
@@ -182,17 +176,7 @@ class HtmlReportTest {
     double[] areas = {0.86121, 0.86124};
     Chart.Line line = new Chart.Line("a", Color.BLUE, new double[] {1, 2}, areas);
     Chart chart = new Chart("t", Chart.Axis.epochs(), Chart.Axis.of("y"), List.of(line), false);
-    Report report =
-        new Report(
-            "t",
-            List.of(),
-            List.of(),
-            List.of(),
-            List.of(chart),
-            "",
-            List.of(),
-            List.of(),
-            List.of());
+    Report report = ofCharts("t", List.of(chart));
     List<Element> labels =
         elements(parse(HtmlReport.of(report)), "text").stream()
             .filter(text -> text.getAttribute("class").equals("end"))

@@ -40,8 +40,7 @@ final class RunIdentity {
     identity.put("validation list", validation.list().checksum());
     identity.put("preprocessing", training.preprocess() + ", " + validation.preprocess());
     // Threads do not matter, and neither does which of several equal GPUs it is. Another
-    // instruction set
-    // sums in another order.
+    // instruction set sums in another order.
     identity.put(
         "device",
         device.info().name().replaceFirst(":.*", "")

@@ -26,6 +26,16 @@ public record Scores(float[] logits, byte[] labels, int labelCount) {
     return 1 / (1 + Math.exp(-(double) logit(image, label)));
   }
 
+  /** The first place in the logits that holds no number; -1 where all do. */
+  public int firstNan() {
+    for (int i = 0; i < logits.length; i++) {
+      if (Float.isNaN(logits[i])) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
   public Auroc auroc() {
     return Auroc.of(logits, labels, labelCount);
   }

@@ -318,13 +318,8 @@ public final class Trainer implements AutoCloseable {
   public Scores evaluate(ImageLoader loader, IntConsumer progress, BooleanSupplier stop)
       throws InterruptedException {
     Scores scores = evaluator.run(loader, progress, stop);
-    if (scores == null) {
-      return null;
-    }
-    for (float logit : scores.logits()) {
-      if (Float.isNaN(logit)) {
-        throw new TrainingException("the model's answers became NaN: try a lower --lr or --clip 1");
-      }
+    if (scores != null && scores.firstNan() >= 0) {
+      throw new TrainingException("the model's answers became NaN: try a lower --lr or --clip 1");
     }
     return scores;
   }

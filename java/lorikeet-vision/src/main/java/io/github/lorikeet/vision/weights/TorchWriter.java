@@ -67,8 +67,7 @@ public final class TorchWriter {
     entry.setSize(data.byteSize());
     entry.setCrc(sum.getValue());
     // The day zip's clock starts: the time of writing is not part of the bytes. Its first tick
-    // would be
-    // taken as an earlier time, which goes to a field of its own, by the machine's time zone.
+    // would be taken as an earlier time, which goes to a field of its own, by the time zone.
     entry.setTimeLocal(LocalDateTime.of(1980, 1, 1, 0, 0, 2));
     zip.putNextEntry(entry);
     byte[] chunk = new byte[(int) Math.min(CHUNK, data.byteSize())];
