@@ -70,13 +70,11 @@ constexpr auto kLeftSlope = gelu_segments<T>(left_slope);
 
 #define LK_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
 
-// a = |x|, at most kGeluEnd; value = the segments' function of it.
+// value = the segments' function of a, which is 0 to kGeluEnd, or NaN.
 template <class T, int N>
-inline void on_segments(const GeluSegments<T>& segments, const Vec (&x)[N], Vec (&a)[N],
-                        Vec (&value)[N]) {
+inline void on_segments(const GeluSegments<T>& segments, const Vec (&a)[N], Vec (&value)[N]) {
   constexpr int kDegree = GeluSegments<T>::kDegree;
   Vec r[N], shifted[N];
-  LK_EACH a[i] = min(splat(kGeluEnd), magnitude(x[i]));
   // Adding 1.5 * 2^22 rounds to the nearest half and leaves the segment in the low mantissa bits.
   LK_EACH shifted[i] = a[i] + 6291456.0f;
   LK_EACH r[i] = segments.kFromMiddle ? a[i] - (shifted[i] - 6291456.0f) : a[i];
@@ -92,7 +90,8 @@ inline void on_segments(const GeluSegments<T>& segments, const Vec (&x)[N], Vec 
 template <class T, int N>
 inline void gelu_each(Vec (&x)[N]) {
   Vec a[N], tail[N];
-  on_segments(kNormalTail<T>, x, a, tail);
+  LK_EACH a[i] = magnitude_up_to(kGeluEnd, x[i]);
+  on_segments(kNormalTail<T>, a, tail);
   LK_EACH x[i] = max(Vec{}, x[i]) - a[i] * tail[i];
 }
 
@@ -100,7 +99,9 @@ inline void gelu_each(Vec (&x)[N]) {
 template <class T, int N>
 inline void gelu_derivative_each(Vec (&x)[N]) {
   Vec a[N], slope[N];
-  on_segments(kLeftSlope<T>, x, a, slope);
+  // Not by magnitude_up_to: nothing else here would keep a NaN.
+  LK_EACH a[i] = min(splat(kGeluEnd), magnitude(x[i]));
+  on_segments(kLeftSlope<T>, a, slope);
   LK_EACH x[i] = select(x[i] < 0.0f, slope[i], 1.0f - slope[i]);
 }
 

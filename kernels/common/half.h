@@ -46,7 +46,24 @@ inline void store_words(uint16_t* p, Uint v) {
 inline Uint bits(Vec v) { return reinterpret_cast<Uint>(v); }
 inline Vec from_bits(Uint v) { return reinterpret_cast<Vec>(v); }
 
-inline Vec load_bf16(const uint16_t* p) { return from_bits(load_words(p) << 16); }
+inline Vec from_bf16(HalfWords words) {
+#if defined(__AVX512BW__) && LK_VECTOR_BYTES == 64
+  // One instruction in place of two: each word moves into its lane's upper half, the lower is cleared.
+  typedef uint16_t Words __attribute__((vector_size(64)));
+  Words upper;
+  for (int i = 0; i < 2 * kLanes; ++i) upper[i] = i / 2;
+  return reinterpret_cast<Vec>(_mm512_maskz_permutexvar_epi16(
+      0xAAAAAAAA, reinterpret_cast<__m512i>(upper),
+      _mm512_castsi256_si512(reinterpret_cast<__m256i>(words))));
+#else
+  return from_bits(widen(words) << 16);
+#endif
+}
+inline Vec load_bf16(const uint16_t* p) {
+  HalfWords words;
+  __builtin_memcpy(&words, p, sizeof(words));
+  return from_bf16(words);
+}
 // v rounded to bf16, which is the upper half of each lane; the lower is anything.
 inline Uint rounded_to_bf16(Vec v) {
   const Uint x = bits(v);
@@ -217,7 +234,7 @@ inline void store_pair(Bf16* p, Pair pair) {
 // The first n of kLanes elements, zero in the others; 0 < n < kLanes.
 #if defined(__AVX512BW__) && defined(__AVX512VL__) && LK_VECTOR_BYTES == 64
 inline Vec load_first(const Bf16* p, int64_t n) {
-  return from_bits(widen(reinterpret_cast<HalfWords>(_mm256_maskz_loadu_epi16(first_of(n), p))) << 16);
+  return from_bf16(reinterpret_cast<HalfWords>(_mm256_maskz_loadu_epi16(first_of(n), p)));
 }
 inline void store_first(Bf16* p, Vec v, int64_t n) {
   _mm256_mask_storeu_epi16(p, first_of(n), reinterpret_cast<__m256i>(bf16_words(v)));

@@ -122,6 +122,16 @@ inline Vec magnitude(Vec v) {
   return reinterpret_cast<Vec>(reinterpret_cast<Int>(v) & 0x7FFFFFFF);
 }
 
+// |v|, at most limit. NaN gives limit or NaN.
+inline Vec magnitude_up_to(float limit, Vec v) {
+#if defined(__AVX512DQ__) && LK_VECTOR_BYTES == 64
+  constexpr int kSmallerMagnitude = 2, kClearSign = 2 << 2;
+  return _mm512_maskz_range_ps(0xffff, v, splat(limit), kSmallerMagnitude | kClearSign);
+#else
+  return min(splat(limit), magnitude(v));
+#endif
+}
+
 // Lane i of the result is lane i ^ n of v. n must be known when compiling: the shuffle is one instruction
 // then.
 inline Vec exchange(Vec v, int n) { return __builtin_shuffle(v, lane_numbers() ^ n); }

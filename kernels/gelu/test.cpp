@@ -120,6 +120,28 @@ TEST_CASE("gelu: tails keep their sign and never turn into NaN") {
   });
 }
 
+TEST_CASE("gelu: a NaN stays one, both ways, whatever its sign; its neighbours stay numbers") {
+  for (const int32_t dtype : activation_dtypes()) {
+    const Layout layout{0, 0, dtype};
+    Array x = Array({1, 150}, layout).randomize(6, -3, 3), dy = Array({1, 150}, layout).fill(2);
+    const auto is_nan = [](int64_t i) { return i % 7 == 3; };
+    for (int64_t i = 0; i < x.size(); ++i) {
+      if (is_nan(i)) x.at(i) = std::copysign(NAN, i % 2 == 0 ? 1.0f : -1.0f);
+    }
+    on_each_device(dtype, [&](lk_device* device) {
+      Array y({1, 150}, layout), d_x({1, 150}, layout);
+      LK_REQUIRE_OK(lk_gelu_forward(device, x.on(device), y.on(device)));
+      LK_REQUIRE_OK(lk_gelu_backward(device, x.on(device), dy.on(device), d_x.on(device)));
+      y.fetch();
+      d_x.fetch();
+      for (int64_t i = 0; i < x.size(); ++i) {
+        CHECK(std::isnan(y.at(i)) == is_nan(i));
+        CHECK(std::isnan(d_x.at(i)) == is_nan(i));
+      }
+    });
+  }
+}
+
 TEST_CASE("gelu: in place") {
   for (const int32_t dtype : activation_dtypes()) {
     const Layout layout{0, 0, dtype};
