@@ -22,11 +22,14 @@ import io.github.lorikeet.vision.train.PretrainOptions;
 import io.github.lorikeet.vision.train.Pretrainer;
 import io.github.lorikeet.vision.train.TrainListener;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
+import io.github.lorikeet.vision.weights.StateFile;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -41,6 +44,8 @@ import picocli.CommandLine.Option;
       "Writes the encoder as safetensors, for train --weights, and a line an epoch beside it"
           + " (.jsonl).",
       "Labels in the lists are not looked at. Several lists are joined.",
+      "Ctrl-C ends with the encoder as it is; --resume goes on later, from the state beside it"
+          + " (.state).",
       "",
       "Examples:",
       "  lorikeet pretrain --list train_list.txt --list val_list.txt --out start.safetensors \\",
@@ -185,11 +190,20 @@ final class PretrainCommand implements Callable<Integer> {
           "Of every random choice: the same seed gives the same bits. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
+  @Option(
+      names = "--resume",
+      description =
+          "Go on with the run that was interrupted, to the same bits as without the interruption;"
+              + " starts it where there is none, does nothing where it is finished.")
+  private boolean resume;
+
   @Override
   public Integer call() throws InterruptedException {
-    OutputFile.check(out, lists);
-    Path log = out.resolveSibling(out.getFileName() + ".jsonl");
-    OutputFile.check(log, lists);
+    Path log = beside(".jsonl");
+    Path state = beside(".state");
+    for (Path file : List.of(out, log, state)) {
+      OutputFile.check(file, lists);
+    }
     ImageList all =
         ImageList.join(lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
     if (width % 64 != 0 || width < 64) {
@@ -213,41 +227,41 @@ final class PretrainCommand implements Callable<Integer> {
       throw new IllegalArgumentException(
           "--batch " + batch + ": the lists have only " + all.size() + " images");
     }
+    if (resume && Files.exists(out) && !StateFile.exists(state)) {
+      try (Progress progress = Progress.onStderr()) {
+        progress.say(out + ": finished before; without --resume it is made anew");
+      }
+      return 0;
+    }
+    return pretrain(config, options, all, state, logTo(log));
+  }
+
+  private int pretrain(
+      VitConfig config, PretrainOptions options, ImageList all, Path state, TrainListener log)
+      throws InterruptedException {
     MaskedAutoencoder model =
         new MaskedAutoencoder(config, options.decoder(), new Initializer(seed));
     try (Interrupt interrupt = new Interrupt();
         Progress progress = Progress.onStderr();
         Device device = where.open();
-        Pretrainer pretrainer = new Pretrainer(device, model, options);
+        Pretrainer pretrainer = new Pretrainer(device, model, options).keepState(state);
         ImageLoader loader =
             new ImageLoader(
                 all,
                 Preprocess.named(recipe, imageSize),
                 where.loaderThreads(),
                 Integer.MAX_VALUE)) {
+      if (!resume) {
+        StateFile.delete(state);
+      }
+      long peakBytes = pretrainer.plan().peakBytes();
       progress.say(pretrainer.plan().toString().stripTrailing());
       progress.begin("pretrain");
       List<EpochResult> results =
           pretrainer.train(
               loader,
               new TrainingProgress(
-                  progress,
-                  epochs,
-                  all.size(),
-                  batch,
-                  pretrainer.plan().peakBytes(),
-                  interrupt::requested,
-                  new TrainListener() {
-                    @Override
-                    public void onEpoch(EpochResult epoch) {
-                      String line = Json.line(RunFiles.epoch(epoch, List.of()));
-                      if (epoch.epoch() == 1) {
-                        OutputFile.write(log, line + "\n"); // that of an earlier start goes
-                      } else {
-                        OutputFile.append(log, line);
-                      }
-                    }
-                  }));
+                  progress, epochs, all.size(), batch, peakBytes, interrupt::requested, log));
       if (results.isEmpty()) {
         progress.say("interrupted before the first epoch ended: " + out + " is not written");
         return 1;
@@ -261,8 +275,52 @@ final class PretrainCommand implements Callable<Integer> {
               + results.size()
               + " epochs, loss "
               + Format.decimals(results.getLast().trainLoss(), 4));
+      if (results.size() == epochs) {
+        StateFile.delete(state);
+      } else {
+        progress.say(
+            "stopped after epoch "
+                + results.size()
+                + " of "
+                + epochs
+                + ": the same command with --resume goes on");
+      }
     }
     return 0;
+  }
+
+  private Path beside(String suffix) {
+    return out.resolveSibling(out.getFileName() + suffix);
+  }
+
+  /** A line an epoch. What an earlier run wrote goes when this one has something to say. */
+  private static TrainListener logTo(Path log) {
+    return new TrainListener() {
+      @Override
+      public void onStart(List<EpochResult> done, List<String> warnings) {
+        if (!done.isEmpty()) {
+          write(done);
+        }
+      }
+
+      @Override
+      public void onEpoch(EpochResult epoch) {
+        if (epoch.epoch() == 1) {
+          write(List.of(epoch));
+        } else {
+          OutputFile.append(log, line(epoch));
+        }
+      }
+
+      private void write(List<EpochResult> epochs) {
+        OutputFile.write(
+            log, epochs.stream().map(epoch -> line(epoch) + "\n").collect(Collectors.joining()));
+      }
+
+      private String line(EpochResult epoch) {
+        return Json.line(RunFiles.epoch(epoch, List.of()));
+      }
+    };
   }
 
   private Map<String, HostTensor> weights(MaskedAutoencoder model) {

@@ -5,22 +5,33 @@ package io.github.lorikeet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.awt.image.BufferedImage;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code lorikeet pretrain} in a JVM of its own, which is asked to end as by Ctrl-C. */
+/** {@code lorikeet pretrain} in a JVM of its own, which is asked to end as by Ctrl-C, or killed. */
 class InterruptedPretrainTest {
   private static final int SIGTERM = 143;
+  private static final int SIGKILL = 137;
   private static final int IMAGES = 20_000;
+  private static final int EPOCHS = 400;
 
   @TempDir Path folder;
+  private Path said;
   private Process process;
+
+  @BeforeEach
+  void nameFiles() {
+    said = folder.resolve("said.txt");
+  }
 
   @AfterEach
   void endProcess() {
@@ -31,13 +42,11 @@ class InterruptedPretrainTest {
 
   @Test
   void beforeTheFirstEpochEndsItReplacesNothing() throws Exception {
-    BufferedImage image = new BufferedImage(32, 32, BufferedImage.TYPE_BYTE_GRAY);
-    ImageIO.write(image, "png", folder.resolve("0.png").toFile());
+    writeImages(1);
     Path list = Files.writeString(folder.resolve("list.txt"), "0.png 0\n".repeat(IMAGES));
     Path out = Files.writeString(folder.resolve("start.safetensors"), "earlier");
     Path log = Files.writeString(folder.resolve("start.safetensors.jsonl"), "earlier");
-    Path said = folder.resolve("said.txt");
-    start(said, "--list", list.toString(), "--out", out.toString());
+    start(list, out, 2, 1);
     while (process.isAlive() && !Files.readString(said).contains("peak")) {
       Thread.sleep(5);
     }
@@ -48,13 +57,80 @@ class InterruptedPretrainTest {
     assertThat(log).hasContent("earlier");
   }
 
-  private void start(Path said, String... files) throws Exception {
+  @Test
+  void askedToEndOrKilledItGoesOnToTheSameBits() throws Exception {
+    Path list = Files.writeString(folder.resolve("list.txt"), writeImages(8));
+    Path whole = folder.resolve("whole.safetensors");
+    startSmall(list, whole);
+    assertThat(process.waitFor()).as(Files.readString(said)).isZero();
+    Path parts = folder.resolve("parts.safetensors");
+    startSmall(list, parts, "--resume");
+    waitFor(3, log(parts));
+    process.destroyForcibly();
+    assertThat(process.waitFor()).as(Files.readString(said)).isEqualTo(SIGKILL);
+    assertThat(parts).doesNotExist();
+    startSmall(list, parts, "--resume");
+    waitFor(20, log(parts));
+    process.destroy();
+    assertThat(process.waitFor()).as(Files.readString(said)).isEqualTo(SIGTERM);
+    assertThat(said).content().contains("going on after epoch", "with --resume goes on");
+    assertThat(parts).exists();
+    startSmall(list, parts, "--resume");
+    assertThat(process.waitFor()).as(Files.readString(said)).isZero();
+    assertThat(parts).hasSameBinaryContentAs(whole);
+    assertThat(losses(log(parts))).isEqualTo(losses(log(whole))).hasSize(EPOCHS);
+    assertThat(folder.toFile().list()).noneMatch(name -> name.contains(".state"));
+    Files.delete(log(parts));
+    startSmall(list, parts, "--resume");
+    assertThat(process.waitFor()).isZero();
+    assertThat(said).content().contains("finished before");
+    assertThat(log(parts)).doesNotExist();
+  }
+
+  /** Of noise, 0.png and so on; returns their list. */
+  private String writeImages(int count) throws IOException {
+    SplittableRandom random = new SplittableRandom(1);
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < count; i++) {
+      BufferedImage image = new BufferedImage(32, 32, BufferedImage.TYPE_BYTE_GRAY);
+      for (int pixel = 0; pixel < 32 * 32; pixel++) {
+        image.getRaster().setSample(pixel % 32, pixel / 32, 0, random.nextInt(256));
+      }
+      ImageIO.write(image, "png", folder.resolve(i + ".png").toFile());
+      lines.append(i).append(".png 0\n");
+    }
+    return lines.toString();
+  }
+
+  private static Path log(Path out) {
+    return out.resolveSibling(out.getFileName() + ".jsonl");
+  }
+
+  private void waitFor(int lines, Path log) throws Exception {
+    while (process.isAlive() && (!Files.exists(log) || Files.readAllLines(log).size() < lines)) {
+      Thread.sleep(1);
+    }
+  }
+
+  private static List<String> losses(Path log) throws IOException {
+    return Files.readAllLines(log).stream()
+        .map(line -> line.replaceAll("\"(seconds|images_per_second|waiting_seconds)\":[^,}]*", ""))
+        .toList();
+  }
+
+  private void startSmall(Path list, Path out, String... more) throws IOException {
+    start(list, out, EPOCHS, 4, more);
+  }
+
+  private void start(Path list, Path out, int epochs, int batch, String... more)
+      throws IOException {
     List<String> arguments = new ArrayList<>(List.of("pretrain"));
-    arguments.addAll(List.of(files));
+    arguments.addAll(List.of("--list", list.toString(), "--out", out.toString()));
     arguments.addAll(List.of("--image-size", "32", "--patch", "8", "--width", "64"));
     arguments.addAll(List.of("--depth", "1", "--decoder-width", "32"));
     arguments.addAll(List.of("--decoder-depth", "1", "--decoder-heads", "2"));
-    arguments.addAll(List.of("--epochs", "2", "--batch", "1"));
+    arguments.addAll(List.of("--epochs", "" + epochs, "--batch", "" + batch));
+    arguments.addAll(List.of(more));
     process = OwnProcess.start(said, arguments);
   }
 }

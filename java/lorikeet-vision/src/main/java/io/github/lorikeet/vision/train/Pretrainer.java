@@ -6,6 +6,7 @@ import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.autograd.AdamW;
 import io.github.lorikeet.core.autograd.MemoryPlan;
+import io.github.lorikeet.core.autograd.Parameter;
 import io.github.lorikeet.core.autograd.Tape;
 import io.github.lorikeet.core.autograd.Variable;
 import io.github.lorikeet.vision.data.Batches;
@@ -13,6 +14,7 @@ import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.image.CounterRandom;
 import io.github.lorikeet.vision.image.CounterRandom.Purpose;
 import io.github.lorikeet.vision.model.MaskedAutoencoder;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -22,6 +24,8 @@ import java.util.List;
  * betas .9 and .95 as there.
  */
 public final class Pretrainer implements AutoCloseable {
+  private final Device device;
+  private final MaskedAutoencoder model;
   private final PretrainOptions options;
   private final int patches;
   private final int masked;
@@ -33,10 +37,18 @@ public final class Pretrainer implements AutoCloseable {
   private final Variable maskedPatches;
   private final Variable loss;
   private final MemoryPlan plan;
+
+  /** Stays empty: the last values are the ones to keep. */
+  private final Snapshot best = new Snapshot(List.of());
+
+  private Path stateFile;
   private long steps;
+  private double seconds;
 
   /** Records the step and plans its memory; nothing is allocated on the device yet. */
   public Pretrainer(Device device, MaskedAutoencoder model, PretrainOptions options) {
+    this.device = device;
+    this.model = model;
     this.options = options;
     patches = model.config().patches();
     masked = (int) Math.round(patches * options.maskRatio());
@@ -66,25 +78,55 @@ public final class Pretrainer implements AutoCloseable {
   }
 
   /**
+   * Has {@link #train} write all that the run needs to go on to this file after every epoch, and go
+   * on from it when it is there, to the same bits, as {@link Trainer#keepState} does.
+   *
+   * @return this
+   */
+  public Pretrainer keepState(Path file) {
+    stateFile = file;
+    return this;
+  }
+
+  /**
    * Trains to the end, or until the listener asks to stop; the model's parameters hold the last
    * values then. Once a pretrainer.
    *
-   * @return the epochs that came to their end
-   * @throws TrainingException if the loss stops being a number
+   * @return the epochs that came to their end, those of earlier starts included
+   * @throws TrainingException if the loss stops being a number, or the state to go on from is of
+   *     another run or damaged
    */
   public List<EpochResult> train(ImageLoader images, TrainListener listener)
       throws InterruptedException {
     plan.allocate();
-    List<EpochResult> results = new ArrayList<>();
-    for (int epoch = 0; epoch < options.epochs(); epoch++) {
+    TrainingState state = stateFile == null ? null : state(images);
+    TrainingState.Reached reached = state == null ? TrainingState.Reached.NOTHING : state.read();
+    steps = reached.passes();
+    seconds = reached.seconds();
+    List<EpochResult> results = new ArrayList<>(reached.epochs());
+    listener.onStart(reached.epochs(), state == null ? List.of() : state.warnings());
+    for (int epoch = results.size(); epoch < options.epochs(); epoch++) {
       EpochResult result = trainEpoch(epoch, images, listener);
       if (result == null) {
         break;
       }
+      seconds += result.seconds();
       results.add(result);
       listener.onEpoch(result);
+      if (state != null) {
+        state.write(new TrainingState.Reached(steps, seconds, results));
+      }
     }
     return results;
+  }
+
+  private TrainingState state(ImageLoader images) {
+    return new TrainingState(
+        stateFile,
+        RunIdentity.of(device, model, options, images),
+        plan.parameters().stream().filter(Parameter::trainable).toList(),
+        optimizer,
+        best);
   }
 
   /** Null where the listener asks to stop before the end. */
@@ -173,6 +215,7 @@ public final class Pretrainer implements AutoCloseable {
   @Override
   public void close() {
     plan.close();
+    best.close();
     inputs.close();
   }
 }

@@ -6,10 +6,12 @@ import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.autograd.LoraAdapter;
 import io.github.lorikeet.core.autograd.Parameter;
 import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.model.MaskedAutoencoder;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,20 +37,36 @@ final class RunIdentity {
     Map<String, String> identity = new LinkedHashMap<>();
     identity.put("options", options.toString());
     identity.put("model", model.config() + ", labels=" + model.labels() + adapters(model));
-    identity.put("starting values", weights(model));
+    identity.put("starting values", weights(model.parameters()));
     identity.put("training list", training.list().checksum());
     identity.put("validation list", validation.list().checksum());
     identity.put("preprocessing", training.preprocess() + ", " + validation.preprocess());
-    // Threads do not matter, and neither does which of several equal GPUs it is. Another
-    // instruction set sums in another order.
-    identity.put(
-        "device",
-        device.info().name().replaceFirst(":.*", "")
-            + ", "
-            + device.info().isa()
-            + ", "
-            + device.precision());
+    identity.put("device", describe(device));
     return identity;
+  }
+
+  static Map<String, String> of(
+      Device device, MaskedAutoencoder model, PretrainOptions options, ImageLoader images) {
+    Map<String, String> identity = new LinkedHashMap<>();
+    identity.put("options", options.toString());
+    identity.put("model", model.config().toString());
+    identity.put("starting values", weights(model.parameters()));
+    identity.put("list", images.list().checksum());
+    identity.put("preprocessing", images.preprocess().toString());
+    identity.put("device", describe(device));
+    return identity;
+  }
+
+  /**
+   * Threads do not matter, and neither does which of several equal GPUs it is. Another instruction
+   * set sums in another order.
+   */
+  private static String describe(Device device) {
+    return device.info().name().replaceFirst(":.*", "")
+        + ", "
+        + device.info().isa()
+        + ", "
+        + device.precision();
   }
 
   /** What the tensors do not tell. */
@@ -64,9 +82,9 @@ final class RunIdentity {
     return ", alpha=" + lora.alpha() + ", dropout=" + lora.dropout() + ", " + lora.groups();
   }
 
-  private static String weights(VisionTransformer model) {
+  private static String weights(Collection<Parameter> parameters) {
     CRC32C sum = new CRC32C();
-    for (Parameter parameter : model.parameters()) {
+    for (Parameter parameter : parameters) {
       add(sum, parameter.describe() + parameter.trainable());
       MemorySegment data = parameter.initial().data();
       for (long begin = 0; begin < data.byteSize(); begin += CHUNK) {

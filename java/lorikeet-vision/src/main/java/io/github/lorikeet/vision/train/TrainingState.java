@@ -60,7 +60,7 @@ final class TrainingState {
   /**
    * @param identity of the run, see {@link RunIdentity}
    * @param trained parameters, on the device
-   * @param best values so far
+   * @param best values so far; empty where none are kept
    */
   TrainingState(
       Path file,

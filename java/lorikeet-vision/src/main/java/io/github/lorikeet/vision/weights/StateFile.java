@@ -84,6 +84,11 @@ public final class StateFile {
     return path.resolveSibling(path.getFileName() + PREVIOUS);
   }
 
+  /** Whether there is a state, or the one before it, whatever is in it. */
+  public static boolean exists(Path path) {
+    return Files.exists(path) || Files.exists(previous(path));
+  }
+
   /**
    * Opens a state for reading.
    *

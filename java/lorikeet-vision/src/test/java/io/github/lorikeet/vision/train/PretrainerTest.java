@@ -25,6 +25,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 @Tag(TestDevices.EACH)
 class PretrainerTest {
@@ -69,6 +71,76 @@ class PretrainerTest {
         Device two = TestDevices.open(2)) {
       assertThat(lastLoss(list, one, 1)).isEqualTo(lastLoss(list, two, 2));
     }
+  }
+
+  /** Stops before an update, or as an epoch ends, before its state is written. */
+  private record Stopper(int epoch, int update) implements TrainListener {
+    @Override
+    public void onUpdate(int at, int done, int updates, double loss, double rate) {
+      if (at == epoch && done == update) {
+        throw new IllegalStateException("killed");
+      }
+    }
+
+    @Override
+    public void onEpoch(EpochResult result) {
+      if (result.epoch() == epoch) {
+        throw new IllegalStateException("killed");
+      }
+    }
+  }
+
+  private record End(Map<String, float[]> values, List<EpochResult> epochs) {}
+
+  private static End run(Path list, PretrainOptions options, Path state, TrainListener listener)
+      throws Exception {
+    MaskedAutoencoder model = new MaskedAutoencoder(SmallStudy.CONFIG, DECODER, new Initializer(1));
+    try (Device device = TestDevices.open(2);
+        ImageLoader loader = SmallStudy.loader(list, 2);
+        Pretrainer pretrainer = new Pretrainer(device, model, options).keepState(state)) {
+      List<EpochResult> epochs = pretrainer.train(loader, listener);
+      Map<String, float[]> values = new LinkedHashMap<>();
+      model.parameters().forEach(p -> values.put(p.name(), p.download()));
+      return new End(values, epochs.stream().map(PretrainerTest::withoutTimes).toList());
+    }
+  }
+
+  private static EpochResult withoutTimes(EpochResult e) {
+    return new EpochResult(
+        e.epoch(), e.learningRate(), e.trainLoss(), 0, null, e.best(), 0, e.images(), 0);
+  }
+
+  @ParameterizedTest
+  @Tag(TestDevices.PROCESSOR_ONLY)
+  @CsvSource({"1, 1", "2, 1", "2, 99", "3, 2"})
+  void aRunThatWasKilledGoesOnToTheSameBits(int epoch, int update) throws Exception {
+    Path list = SmallStudy.writeList(folder);
+    Path state = folder.resolve("start.state");
+    TrainListener none = new TrainListener() {};
+    End whole = run(list, options(3), null, none);
+    assertThatThrownBy(() -> run(list, options(3), state, new Stopper(epoch, update)))
+        .hasMessage("killed");
+    int[] done = {-1};
+    End resumed =
+        run(
+            list,
+            options(3),
+            state,
+            new TrainListener() {
+              @Override
+              public void onStart(List<EpochResult> epochs, List<String> warnings) {
+                done[0] = epochs.size();
+              }
+            });
+    assertThat(done[0]).isEqualTo(epoch - 1);
+    assertThat(resumed.epochs).isEqualTo(whole.epochs);
+    assertThat(resumed.values.keySet()).isEqualTo(whole.values.keySet());
+    resumed.values.forEach(
+        (name, v) -> assertThat(v).as(name).containsExactly(whole.values.get(name)));
+    assertThatThrownBy(() -> run(list, options(3, 0.1), state, none))
+        .isInstanceOf(TrainingException.class)
+        .hasMessageContaining("is the state of another run")
+        .hasMessageContaining("weightDecay=0.05, now weightDecay=0.1");
   }
 
   /** Of two epochs. */
