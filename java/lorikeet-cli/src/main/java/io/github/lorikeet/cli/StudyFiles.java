@@ -7,9 +7,6 @@ import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.StudyData;
 import io.github.lorikeet.vision.image.Preprocess;
 import io.github.lorikeet.vision.model.ModelFile;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -44,14 +41,9 @@ final class StudyFiles implements AutoCloseable {
     return models.computeIfAbsent(start, s -> ModelFile.open(weights.get(s), null));
   }
 
-  /** The weights' name and size, which tell them apart from others well enough. */
+  /** The weights' name and checksum, which tell them apart from others. */
   String describe(Start start) {
-    Path file = weights.get(start);
-    try {
-      return file.getFileName() + ", " + Files.size(file) + " bytes";
-    } catch (IOException e) {
-      throw new UncheckedIOException(file + ": cannot be read", e);
-    }
+    return weights.get(start).getFileName() + ", " + model(start).checksum();
   }
 
   /** Pixels a side. */

@@ -136,7 +136,7 @@ final class TrainCommand implements Callable<Integer> {
                   training.describe(),
                   training.options(preprocess.size()).withActivations(where.dtype()),
                   names,
-                  config(model, trainImages, validationImages, testImages),
+                  config(model, file.checksum(), trainImages, validationImages, testImages),
                   "the same command with --resume goes on"));
       if (resume && folder.isFinished()) {
         progress.say("finished before: results in " + out);
@@ -180,12 +180,14 @@ final class TrainCommand implements Callable<Integer> {
 
   private Map<String, Object> config(
       VisionTransformer model,
+      String checksum,
       ImageList trainImages,
       ImageList validationImages,
       ImageList testImages) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("version", Version.number());
     config.put("weights", weights.toString());
+    config.put("weights_crc32c", checksum);
     config.put("random_start", randomStart);
     config.put("train", trainList.toString());
     config.put("train_list", trainImages.checksum());

@@ -94,9 +94,8 @@ final class TrainingFolder {
       if (!Files.readString(path.resolve(CONFIG)).equals(Json.pretty(task.config))) {
         throw new IllegalArgumentException(
             path
-                + ": holds the results of a run with other options or lists, as its config.json"
-                + " says:"
-                + " choose another folder");
+                + ": holds the results of a run with other options, weights or lists, as its"
+                + " config.json says: choose another folder");
       }
     } catch (IOException e) {
       throw new UncheckedIOException(path.resolve(CONFIG) + ": cannot be read", e);

@@ -34,6 +34,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** pretrain, train, predict, evaluate and merge from files to files, and how they fail. */
 class TrainingCommandsTest {
+  private static final String OTHER_RUN = "other options, weights or lists";
+
   private record Result(int exitCode, String out, String err) {}
 
   @TempDir static Path data;
@@ -465,7 +467,7 @@ class TrainingCommandsTest {
     assertThat(train("--resume", "").exitCode()).isZero();
     assertThat(out.resolve("report.html")).hasBinaryContent(report);
     Result other = train("--resume", "", "--lr", 0.5);
-    assertOneFailure(2, other, "other options or lists");
+    assertOneFailure(2, other, OTHER_RUN);
     Path changed = Files.copy(list, data.resolve("changed.txt"));
     Path images = Files.createDirectory(folder.resolve("images"));
     for (int i = 0; i < 16; i++) {
@@ -475,11 +477,18 @@ class TrainingCommandsTest {
       assertThat(train(role, changed).exitCode()).isZero();
       assertThat(train(role, changed, "--resume", "").exitCode()).isZero();
       Files.writeString(changed, Files.readString(list).replace("3.png 1", "3.png 0"));
-      assertOneFailure(2, train(role, changed, "--resume", ""), "other options or lists");
+      assertOneFailure(2, train(role, changed, "--resume", ""), OTHER_RUN);
       Files.copy(list, changed, StandardCopyOption.REPLACE_EXISTING);
     }
     assertThat(train().exitCode()).isZero();
-    assertOneFailure(2, train("--resume", "", "--images", images), "other options or lists");
+    assertOneFailure(2, train("--resume", "", "--images", images), OTHER_RUN);
+    Path weights = Files.copy(start, data.resolve("weights.safetensors"));
+    assertThat(train("--weights", weights).exitCode()).isZero();
+    assertThat(train("--weights", weights, "--resume", "").exitCode()).isZero();
+    byte[] bytes = Files.readAllBytes(weights);
+    bytes[bytes.length - 1] ^= 1;
+    Files.write(weights, bytes);
+    assertOneFailure(2, train("--weights", weights, "--resume", ""), OTHER_RUN);
     assertThat(train("--lr", 0.5).exitCode()).isZero();
     assertThat(out.resolve("config.json")).content().contains("\"lr\" : 0.5");
   }

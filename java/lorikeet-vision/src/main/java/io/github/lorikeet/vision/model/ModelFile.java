@@ -7,12 +7,18 @@ import io.github.lorikeet.vision.weights.Checkpoint;
 import io.github.lorikeet.vision.weights.LoraWeights;
 import io.github.lorikeet.vision.weights.PeftAdapter;
 import io.github.lorikeet.vision.weights.WeightsException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.zip.CRC32C;
+import java.util.zip.CheckedInputStream;
 
 /**
  * A vision transformer's weights on disk, with an adapter's or without, and the models made from
@@ -28,6 +34,7 @@ public final class ModelFile implements AutoCloseable {
   private final int adaptedImageSize;
   private final Map<String, HostTensor> tensors;
   private final List<String> notes;
+  private String checksum;
 
   private ModelFile(
       Checkpoint checkpoint,
@@ -167,6 +174,26 @@ public final class ModelFile implements AutoCloseable {
   private WeightSource source() {
     String adapted = adapterFolder == null ? "" : " with " + adapterFolder;
     return new WeightSource(checkpoint.path() + adapted, tensors);
+  }
+
+  /**
+   * CRC-32C of the weights' file, which tells it apart from others of its name and size: trainings
+   * of one model all have one size. Reads the whole file, the first time.
+   *
+   * @throws WeightsException if it cannot be read
+   */
+  public String checksum() {
+    if (checksum == null) {
+      CRC32C sum = new CRC32C();
+      try (InputStream file =
+          new CheckedInputStream(Files.newInputStream(checkpoint.path()), sum)) {
+        file.transferTo(OutputStream.nullOutputStream());
+      } catch (IOException e) {
+        throw new WeightsException(checkpoint.path() + ": cannot be read: " + e.getMessage(), e);
+      }
+      checksum = "%08x".formatted(sum.getValue());
+    }
+    return checksum;
   }
 
   /** What a person should know of how the files were read. */
