@@ -3,8 +3,9 @@
 //
 // GELU, x Φ(x), and its slope, Φ(x) + x φ(x), with Φ the standard normal distribution function and φ
 // its density. With a = |x|, GELU is max(0, x) - a Φ(-a), and the slope at -a is S(a) = Φ(-a) - a φ(a), at
-// a 1 less that. Φ(-a) and S(a) fall smoothly to 0, and so are polynomials in each of 16 segments. The 16
-// coefficients of one power fill a register, from which one instruction gives every lane its segment's.
+// a 1 less that. Φ(-a) and S(a) fall smoothly to 0, and so are polynomials in each of 16 or 32 segments. The
+// coefficients of one power fill a register or two, from which an instruction or two give every lane its
+// segment's.
 //
 // T is the type that results are rounded to afterwards, which says how near they must be.
 #pragma once
@@ -13,17 +14,22 @@
 
 namespace lk::LK_ISA {
 
-// Segment s is the 1/2 around s/2. Beyond the last, both functions are within 3e-13 of 0 and count as what
-// they are at its end.
+// Segment s is the kWidth around s kWidth. Beyond kGeluEnd, in the last segment, both functions are within
+// 3e-13 of 0 and count as what they are there.
 constexpr float kGeluEnd = 7.74f;
 
 // A segment's polynomial is one of a itself, or of a less the segment's middle, which costs two
-// subtractions and keeps f32's accuracy.
+// subtractions and keeps f32's accuracy. Twice the segments save a degree, where two registers hold the
+// coefficients of one power (f32's of all powers would leave too few for the rest).
 template <class T>
 struct alignas(64) GeluSegments {
   static constexpr bool kFromMiddle = sizeof(T) == 4;
-  static constexpr int kDegree = kFromMiddle ? 6 : 3;
-  float coefficients[kDegree + 1][16];  // of each power, in each segment
+  static constexpr int kCount = kLanes == 16 && !kFromMiddle ? 32 : 16;
+  static constexpr int kDegree = kFromMiddle ? 6 : kCount == 32 ? 2 : 3;
+  static constexpr float kWidth = 8.0f / kCount;
+  // Added to a, rounds it to the nearest middle and leaves the segment in the low mantissa bits.
+  static constexpr float kRounder = kWidth * 12582912.0f;
+  float coefficients[kDegree + 1][kCount];  // of each power, in each segment
 };
 
 // f's interpolation at the Chebyshev points of each segment, by Newton's divided differences.
@@ -31,11 +37,12 @@ template <class T, class F>
 constexpr GeluSegments<T> gelu_segments(F f) {
   constexpr int kDegree = GeluSegments<T>::kDegree;
   GeluSegments<T> segments = {};
-  for (int s = 0; s < 16; ++s) {
-    const double middle = 0.5 * s;
+  for (int s = 0; s < segments.kCount; ++s) {
+    const double middle = s * segments.kWidth;
     double points[kDegree + 1] = {}, differences[kDegree + 1] = {}, polynomial[kDegree + 1] = {};
     for (int i = 0; i <= kDegree; ++i) {
-      const double point = 0.25 * __builtin_cos((2 * i + 1) * 1.5707963267948966 / (kDegree + 1));
+      const double point =
+          segments.kWidth / 2 * __builtin_cos((2 * i + 1) * 1.5707963267948966 / (kDegree + 1));
       points[i] = segments.kFromMiddle ? point : middle + point;
       differences[i] = f(middle + point);
     }
@@ -61,8 +68,9 @@ constexpr double left_slope(double a) {
   return normal_tail(a) - a * 0.3989422804014327 * __builtin_exp(-0.5 * a * a);
 }
 
-// Errors of the polynomials: 1e-9 and 9e-9 for f32, else 1e-5 and 6e-5. Those of Φ(-a) fall with it, though
-// less steeply: relative to it they are below 2e-7 up to a = 3.75 for f32, below 1e-3 up to 2.75 else.
+// Errors of the polynomials: 1e-9 and 9e-9 for f32, else 3e-5 and 1.3e-4 at most. Those of Φ(-a) fall with
+// it, though less steeply: relative to it they are below 2e-7 up to a = 3.75 for f32, else below 2e-3, which
+// is bf16's own rounding, up to 3.
 template <class T>
 constexpr auto kNormalTail = gelu_segments<T>(normal_tail);
 template <class T>
@@ -75,9 +83,8 @@ template <class T, int N>
 inline void on_segments(const GeluSegments<T>& segments, const Vec (&a)[N], Vec (&value)[N]) {
   constexpr int kDegree = GeluSegments<T>::kDegree;
   Vec r[N], shifted[N];
-  // Adding 1.5 * 2^22 rounds to the nearest half and leaves the segment in the low mantissa bits.
-  LK_EACH shifted[i] = a[i] + 6291456.0f;
-  LK_EACH r[i] = segments.kFromMiddle ? a[i] - (shifted[i] - 6291456.0f) : a[i];
+  LK_EACH shifted[i] = a[i] + segments.kRounder;
+  LK_EACH r[i] = segments.kFromMiddle ? a[i] - (shifted[i] - segments.kRounder) : a[i];
   LK_EACH value[i] = look_up(segments.coefficients[kDegree], reinterpret_cast<Int>(shifted[i]));
 #pragma GCC unroll 8
   for (int power = kDegree - 1; power >= 0; --power) {

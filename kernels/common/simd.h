@@ -136,16 +136,17 @@ inline Vec magnitude_up_to(float limit, Vec v) {
 // then.
 inline Vec exchange(Vec v, int n) { return __builtin_shuffle(v, lane_numbers() ^ n); }
 
-// Lane i of the result is table[index[i] mod 16]: one or two instructions on registers of 32 bytes or
-// more.
-inline Vec look_up(const float (&table)[16], Int index) {
-  if constexpr (kLanes == 16) {
+// Lane i of the result is table[index[i] mod N]: an instruction or two where one register or two hold the
+// table.
+template <int N>
+inline Vec look_up(const float (&table)[N], Int index) {
+  if constexpr (N == kLanes) {
     return __builtin_shuffle(load(table), index);
-  } else if constexpr (kLanes == 8) {
-    return __builtin_shuffle(load(table), load(table + 8), index);
+  } else if constexpr (N == 2 * kLanes) {
+    return __builtin_shuffle(load(table), load(table + kLanes), index);
   } else {
     Vec v;
-    for (int i = 0; i < kLanes; ++i) v[i] = table[index[i] & 15];
+    for (int i = 0; i < kLanes; ++i) v[i] = table[index[i] & (N - 1)];
     return v;
   }
 }
