@@ -10,7 +10,6 @@ import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.model.VitConfig;
 import io.github.lorikeet.vision.model.WeightSource;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -19,9 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.stream.Collectors;
-import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -37,18 +34,7 @@ class KilledRunTest {
 
   @BeforeEach
   void makeData() throws IOException {
-    SplittableRandom random = new SplittableRandom(1);
-    StringBuilder lines = new StringBuilder();
-    for (int i = 0; i < 8; i++) {
-      BufferedImage image = new BufferedImage(32, 32, BufferedImage.TYPE_BYTE_GRAY);
-      for (int pixel = 0; pixel < 32 * 32; pixel++) {
-        // No more than noise: the labels are learnt late, by heart.
-        image.getRaster().setSample(pixel % 32, pixel / 32, 0, random.nextInt(256));
-      }
-      ImageIO.write(image, "png", folder.resolve(i + ".png").toFile());
-      lines.append(i).append(".png ").append(i % 2).append('\n');
-    }
-    Files.writeString(folder.resolve("list.txt"), lines);
+    TestFiles.writeNoise(folder, 8, 32);
     VitConfig config = new VitConfig(32, 8, 3, 64, 2, 1, 64, true);
     VisionTransformer start =
         new VisionTransformer(config, 1, WeightSource.none(), new Initializer(1), name -> false);
@@ -85,7 +71,7 @@ class KilledRunTest {
   }
 
   private void waitFor(int lines, Path out) throws Exception {
-    while (process.isAlive() && lines(out.resolve("log.jsonl")) < lines) {
+    while (process.isAlive() && TestFiles.lines(out.resolve("log.jsonl")) < lines) {
       Thread.sleep(1);
     }
   }
@@ -98,16 +84,6 @@ class KilledRunTest {
         .as("killed before the end: %s", Files.readString(folder.resolve("said.txt")))
         .isEqualTo(SIGKILL);
     assertThat(out.resolve("result.json")).doesNotExist();
-  }
-
-  private static int lines(Path file) throws IOException {
-    return Files.exists(file) ? Files.readAllLines(file).size() : 0;
-  }
-
-  /** The lines of a file of a run, without what a clock said. */
-  private static String withoutTimes(Path file) throws IOException {
-    return Files.readString(file)
-        .replaceAll("\"(seconds|images_per_second|waiting_seconds)\" ?: ?[^,}\\n]*", "");
   }
 
   @Test
@@ -132,10 +108,10 @@ class KilledRunTest {
       assertThat(killed.resolve(name)).hasSameBinaryContentAs(whole.resolve(name));
     }
     for (String name : List.of("log.jsonl", "result.json", "config.json")) {
-      assertThat(withoutTimes(killed.resolve(name)))
-          .isEqualTo(withoutTimes(whole.resolve(name)).replace(whole + "", killed + ""));
+      assertThat(TestFiles.withoutTimes(killed.resolve(name)))
+          .isEqualTo(TestFiles.withoutTimes(whole.resolve(name)).replace(whole + "", killed + ""));
     }
-    assertThat(lines(killed.resolve("log.jsonl"))).isEqualTo(EPOCHS);
+    assertThat(TestFiles.lines(killed.resolve("log.jsonl"))).isEqualTo(EPOCHS);
     assertThat(killed.toFile().list()).doesNotContain("state.safetensors");
   }
 

@@ -17,7 +17,6 @@ import io.github.lorikeet.vision.model.VitConfig;
 import io.github.lorikeet.vision.model.WeightSource;
 import io.github.lorikeet.vision.train.TrainMode;
 import io.github.lorikeet.vision.train.TrainOptions;
-import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -26,9 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
-import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,17 +39,7 @@ class StoppedRunTest {
 
   @BeforeEach
   void makeData() throws IOException {
-    SplittableRandom random = new SplittableRandom(1);
-    StringBuilder lines = new StringBuilder();
-    for (int i = 0; i < 8; i++) {
-      BufferedImage image = new BufferedImage(16, 16, BufferedImage.TYPE_BYTE_GRAY);
-      for (int pixel = 0; pixel < 16 * 16; pixel++) {
-        image.getRaster().setSample(pixel % 16, pixel / 16, 0, random.nextInt(256));
-      }
-      ImageIO.write(image, "png", folder.resolve(i + ".png").toFile());
-      lines.append(i).append(".png ").append(i % 2).append('\n');
-    }
-    list = Files.writeString(folder.resolve("list.txt"), lines);
+    list = TestFiles.writeNoise(folder, 8, 16);
   }
 
   /** Runs or goes on, and returns what it says. */

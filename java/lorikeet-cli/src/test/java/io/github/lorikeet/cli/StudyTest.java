@@ -238,7 +238,8 @@ class StudyTest {
     assertThat(actual.keySet()).isEqualTo(expected.keySet());
     for (String name : expected.keySet()) {
       if (name.endsWith(".jsonl") || name.endsWith("result.json")) {
-        assertThat(withoutTimes(actual.get(name))).isEqualTo(withoutTimes(expected.get(name)));
+        assertThat(TestFiles.withoutTimes(actual.get(name)))
+            .isEqualTo(TestFiles.withoutTimes(expected.get(name)));
       } else {
         assertThat(actual.get(name)).as(name).hasSameBinaryContentAs(expected.get(name));
       }
@@ -256,10 +257,5 @@ class StudyTest {
           .forEach(file -> results.put(study.relativize(file).toString(), file));
     }
     return results;
-  }
-
-  private static String withoutTimes(Path file) throws IOException {
-    return Files.readString(file)
-        .replaceAll("\"(seconds|images_per_second|waiting_seconds)\" ?: ?[^,}\\n]*", "");
   }
 }

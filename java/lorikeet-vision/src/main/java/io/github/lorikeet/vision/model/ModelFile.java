@@ -185,6 +185,7 @@ public final class ModelFile implements AutoCloseable {
   public String checksum() {
     if (checksum == null) {
       CRC32C sum = new CRC32C();
+      // Not from the mapping: its pages would stay in memory, though training needs few of them.
       try (InputStream file =
           new CheckedInputStream(Files.newInputStream(checkpoint.path()), sum)) {
         file.transferTo(OutputStream.nullOutputStream());

@@ -43,7 +43,6 @@ public final class Pretrainer implements AutoCloseable {
 
   private Path stateFile;
   private long steps;
-  private double seconds;
 
   /** Records the step and plans its memory; nothing is allocated on the device yet. */
   public Pretrainer(Device device, MaskedAutoencoder model, PretrainOptions options) {
@@ -102,7 +101,6 @@ public final class Pretrainer implements AutoCloseable {
     TrainingState state = stateFile == null ? null : state(images);
     TrainingState.Reached reached = state == null ? TrainingState.Reached.NOTHING : state.read();
     steps = reached.passes();
-    seconds = reached.seconds();
     List<EpochResult> results = new ArrayList<>(reached.epochs());
     listener.onStart(reached.epochs(), state == null ? List.of() : state.warnings());
     for (int epoch = results.size(); epoch < options.epochs(); epoch++) {
@@ -110,10 +108,10 @@ public final class Pretrainer implements AutoCloseable {
       if (result == null) {
         break;
       }
-      seconds += result.seconds();
       results.add(result);
       listener.onEpoch(result);
       if (state != null) {
+        double seconds = results.stream().mapToDouble(EpochResult::seconds).sum();
         state.write(new TrainingState.Reached(steps, seconds, results));
       }
     }

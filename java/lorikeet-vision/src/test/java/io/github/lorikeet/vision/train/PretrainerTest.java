@@ -73,8 +73,8 @@ class PretrainerTest {
     }
   }
 
-  /** Stops before an update, or as an epoch ends, before its state is written. */
-  private record Stopper(int epoch, int update) implements TrainListener {
+  /** Ends a run after an update, or as an epoch ends, before its state is written. */
+  private record Killer(int epoch, int update) implements TrainListener {
     @Override
     public void onUpdate(int at, int done, int updates, double loss, double rate) {
       if (at == epoch && done == update) {
@@ -101,13 +101,8 @@ class PretrainerTest {
       List<EpochResult> epochs = pretrainer.train(loader, listener);
       Map<String, float[]> values = new LinkedHashMap<>();
       model.parameters().forEach(p -> values.put(p.name(), p.download()));
-      return new End(values, epochs.stream().map(PretrainerTest::withoutTimes).toList());
+      return new End(values, epochs.stream().map(ResumeTest::withoutTimes).toList());
     }
-  }
-
-  private static EpochResult withoutTimes(EpochResult e) {
-    return new EpochResult(
-        e.epoch(), e.learningRate(), e.trainLoss(), 0, null, e.best(), 0, e.images(), 0);
   }
 
   @ParameterizedTest
@@ -118,7 +113,7 @@ class PretrainerTest {
     Path state = folder.resolve("start.state");
     TrainListener none = new TrainListener() {};
     End whole = run(list, options(3), null, none);
-    assertThatThrownBy(() -> run(list, options(3), state, new Stopper(epoch, update)))
+    assertThatThrownBy(() -> run(list, options(3), state, new Killer(epoch, update)))
         .hasMessage("killed");
     int[] done = {-1};
     End resumed =

@@ -148,7 +148,7 @@ class ResumeTest {
     }
   }
 
-  private static EpochResult withoutTimes(EpochResult e) {
+  static EpochResult withoutTimes(EpochResult e) {
     return new EpochResult(
         e.epoch(),
         e.learningRate(),
