@@ -32,6 +32,11 @@ void over_walk(ThreadPool& pool, const elementwise::Walk& walk, const Run& run) 
   });
 }
 
+// Conversions keep subnormal numbers, which a kernel's store() of bf16 may not.
+template <class To>
+void store_exactly(To* p, Vec v) { store(p, v); }
+void store_exactly(Bf16* p, Vec v) { store_words(&p->bits, rounded_to_bf16(v) >> 16); }
+
 // Up to kLanes elements at any stride.
 template <class From, class To>
 void convert_strided(const From* source, int64_t source_stride, To* destination,
@@ -39,7 +44,7 @@ void convert_strided(const From* source, int64_t source_stride, To* destination,
   From in[kLanes] = {};
   To out[kLanes];
   for (int64_t i = 0; i < n; ++i) in[i] = source[i * source_stride];
-  store(out, load(in));
+  store_exactly(out, load(in));
   for (int64_t i = 0; i < n; ++i) destination[i * destination_stride] = out[i];
 }
 
@@ -53,7 +58,7 @@ void convert_as(const Context& context, const elementwise::Convert& call) {
     To* destination = static_cast<To*>(call.destination) + to;
     int64_t j = 0;
     if (from_stride == 1 && to_stride == 1) {
-      for (; j + kLanes <= n; j += kLanes) store(destination + j, load(source + j));
+      for (; j + kLanes <= n; j += kLanes) store_exactly(destination + j, load(source + j));
     }
     for (; j < n; j += kLanes) {
       convert_strided(source + j * from_stride, from_stride, destination + j * to_stride, to_stride,

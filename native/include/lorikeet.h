@@ -42,7 +42,8 @@
  *   class_token, fill, LoRA's a, b and h, statistics, log_sum_exp, scales, images, logits, targets,
  *   losses, gradients of parameters and all that optimisers touch. f32 activations are computed
  *   everywhere; lk_device_info.dtypes says what else a device computes. A call in another dtype
- *   returns LK_UNSUPPORTED and names it. Sums are taken in f32 or wider. */
+ *   returns LK_UNSUPPORTED and names it. Sums are taken in f32 or wider. In bf16 a device may take
+ *   numbers below 2^-126 for 0 and make 0 of them, but lk_convert keeps them. */
 #ifndef LORIKEET_H
 #define LORIKEET_H
 
