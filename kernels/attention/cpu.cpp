@@ -189,7 +189,7 @@ lk_status attention_forward(const Context& context, const Forward& call) {
       const TileRegisters registers;
       const Range queries = part(sizes.tokens, task % parts, parts);
       forward_task<T>(call, scratch_of<ForwardScratch<T>>(context, sizes, worker), task / parts,
-                      queries.first, queries.last, (task + context.pool->threads()) / parts);
+                      queries.first, queries.last, (task + 1) / parts);
     });
   });
   return LK_OK;

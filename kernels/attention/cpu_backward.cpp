@@ -294,8 +294,7 @@ lk_status attention_backward(const Context& context, const Backward& call) {
     using T = decltype(element);
     context.pool->run(sizes.batch * sizes.heads, [&](int64_t head, int worker) {
       const TileRegisters registers;
-      backward_task<T>(call, scratch_of<BackwardScratch<T>>(context, sizes, worker), head,
-                       head + context.pool->threads());
+      backward_task<T>(call, scratch_of<BackwardScratch<T>>(context, sizes, worker), head, head + 1);
     });
   });
   return LK_OK;

@@ -17,7 +17,7 @@ void pause() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : shares_(threads) {
   helpers_.reserve(threads - 1);
   try {
     for (int worker = 1; worker < threads; ++worker) {
@@ -42,16 +42,19 @@ void ThreadPool::stop() {
   for (std::thread& helper : helpers_) helper.join();
 }
 
-void ThreadPool::run_tasks(int64_t tasks, Call call, const void* function) {
+void ThreadPool::run_tasks(int64_t tasks, int shares, Call call, const void* function) {
   if (tasks <= 0) return;
   if (helpers_.empty() || tasks == 1) {
     for (int64_t task = 0; task < tasks; ++task) call(function, task, 0);
     return;
   }
-  tasks_ = tasks;
+  for (int i = 0; i < shares; ++i) {
+    shares_[i].next.store(tasks * i / shares);
+    shares_[i].end = tasks * (i + 1) / shares;
+  }
+  shares_in_use_ = shares;
   call_ = call;
   function_ = function;
-  next_.store(0);
   working_.store(static_cast<int>(helpers_.size()));
   {
     // Under the lock, so that a helper about to sleep cannot miss it.
@@ -66,8 +69,11 @@ void ThreadPool::run_tasks(int64_t tasks, Call call, const void* function) {
 }
 
 void ThreadPool::take_tasks(int worker) {
-  for (int64_t task = next_.fetch_add(1); task < tasks_; task = next_.fetch_add(1)) {
-    call_(function_, task, worker);
+  for (int i = 0; i < shares_in_use_; ++i) {
+    Share& share = shares_[(worker + i) % shares_in_use_];
+    for (int64_t task = share.next.fetch_add(1); task < share.end; task = share.next.fetch_add(1)) {
+      call_(function_, task, worker);
+    }
   }
 }
 

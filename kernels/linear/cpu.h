@@ -99,7 +99,7 @@ template <class Pack, class Multiply>
 void over_tiles(const Context& context, const RowTiles& tiles, float* scratch, const Pack& pack,
                 const Multiply& multiply) {
   const Cut& cut = tiles.cut;
-  context.pool->run(cut.tasks(), [&](int64_t task, int worker) {
+  context.pool->run_in_order(cut.tasks(), [&](int64_t task, int worker) {
     const TileRegisters registers;
     const Range block = cut.block(task), panels = cut.chunk(task);
     float* packed = scratch + worker * cut.largest_block() * tiles.tile_floats;

@@ -219,7 +219,7 @@ void parameter_gradient(const Context& context, const linear::Backward& call, vo
   for (int64_t row = 0; row < call.dy.rows; row += plan.step_rows) {
     const Range rows{row, smaller(row + plan.step_rows, call.dy.rows)};
     if (call.d_weight) pack_inputs(context, call, plan, rows);
-    context.pool->run(plan.cut.tasks(), [&](int64_t task, int worker) {
+    context.pool->run_in_order(plan.cut.tasks(), [&](int64_t task, int worker) {
       const TileRegisters registers;
       add_rows(call, plan, rows, task, plan.worker + worker * plan.worker_floats);
     });

@@ -269,7 +269,7 @@ void adapter_gradients(const Context& context, const lora::Backward& call,
     tasks += divide_up(call.adapter.group[g].columns, kPanel);
   }
   const Dropout dropout(call.adapter, call.linear.w.k);
-  context.pool->run(tasks, [&](int64_t task, int worker) {
+  context.pool->run_in_order(tasks, [&](int64_t task, int worker) {
     const TileRegisters registers;
     float* scratch = plan.rest + worker * plan.worker_floats;
     if (task < a_tasks) {
