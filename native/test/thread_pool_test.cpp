@@ -21,14 +21,6 @@ std::vector<std::vector<int64_t>> taken(ThreadPool& pool, const Run& run) {
   return by_worker;
 }
 
-void check_each_once(const std::vector<std::vector<int64_t>>& by_worker, int64_t tasks) {
-  std::vector<int64_t> all;
-  for (const auto& own : by_worker) all.insert(all.end(), own.begin(), own.end());
-  std::sort(all.begin(), all.end());
-  REQUIRE(static_cast<int64_t>(all.size()) == tasks);
-  for (int64_t i = 0; i < tasks; ++i) CHECK(all[i] == i);
-}
-
 // The same where task 0 runs until all others have ended, which others must take.
 template <class Run>
 std::vector<std::vector<int64_t>> taken_beside_first(ThreadPool& pool, int64_t tasks, const Run& run) {
@@ -40,6 +32,14 @@ std::vector<std::vector<int64_t>> taken_beside_first(ThreadPool& pool, int64_t t
       ended.fetch_add(1);
     });
   });
+}
+
+void check_each_once(const std::vector<std::vector<int64_t>>& by_worker, int64_t tasks) {
+  std::vector<int64_t> all;
+  for (const auto& own : by_worker) all.insert(all.end(), own.begin(), own.end());
+  std::sort(all.begin(), all.end());
+  REQUIRE(static_cast<int64_t>(all.size()) == tasks);
+  for (int64_t i = 0; i < tasks; ++i) CHECK(all[i] == i);
 }
 
 }  // namespace
