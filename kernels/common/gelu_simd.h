@@ -3,7 +3,7 @@
 //
 // GELU, x Φ(x), and its slope, Φ(x) + x φ(x), with Φ the standard normal distribution function and φ
 // its density. With a = |x|, GELU is max(0, x) - a Φ(-a), and the slope at -a is S(a) = Φ(-a) - a φ(a), at
-// a 1 less that. Φ(-a) and S(a) fall smoothly to 0, and so are polynomials in each of 16 or 32 segments. The
+// a 1 less that. Φ(-a) and S(a) fall smoothly to 0, and so are polynomials in each of 8 to 32 segments. The
 // coefficients of one power fill a register or two, from which an instruction or two give every lane its
 // segment's.
 //
@@ -15,17 +15,19 @@
 namespace lk::LK_ISA {
 
 // Segment s is the kWidth around s kWidth. Beyond kGeluEnd, in the last segment, both functions are within
-// 3e-13 of 0 and count as what they are there.
-constexpr float kGeluEnd = 7.74f;
+// 2e-12 of 0 and count as what they are there.
+constexpr float kGeluEnd = 7.49f;
 
 // A segment's polynomial is one of a itself, or of a less the segment's middle, which costs two
-// subtractions and keeps f32's accuracy. Twice the segments save a degree, where two registers hold the
-// coefficients of one power (f32's of all powers would leave too few for the rest).
+// subtractions and keeps f32's accuracy. Twice the segments save a degree or two: worth it where two registers
+// that hold the coefficients of one power need no more instructions than one (f32's of all powers would leave
+// too few for the rest), which AVX2's do.
 template <class T>
 struct alignas(64) GeluSegments {
   static constexpr bool kFromMiddle = sizeof(T) == 4;
-  static constexpr int kCount = kLanes == 16 && !kFromMiddle ? 32 : 16;
-  static constexpr int kDegree = kFromMiddle ? 6 : kCount == 32 ? 2 : 3;
+  static constexpr int kCount = kLanes == 8 ? 8 : kLanes == 16 && !kFromMiddle ? 32 : 16;
+  static constexpr int kDegree =
+      kFromMiddle ? (kCount == 8 ? 8 : 6) : kCount == 32 ? 2 : kCount == 16 ? 3 : 4;
   static constexpr float kWidth = 8.0f / kCount;
   // Added to a, rounds it to the nearest middle and leaves the segment in the low mantissa bits.
   static constexpr float kRounder = kWidth * 12582912.0f;
@@ -75,6 +77,9 @@ template <class T>
 constexpr auto kNormalTail = gelu_segments<T>(normal_tail);
 template <class T>
 constexpr auto kLeftSlope = gelu_segments<T>(left_slope);
+
+// Vectors that a pass over memory takes through together: as many as registers hold beside the rest.
+constexpr int kGeluTogether = LK_VECTOR_BYTES == 64 ? 4 : 2;
 
 #define LK_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
 

@@ -15,7 +15,7 @@ lk_status gelu_forward(const Context& context, const gelu::Forward& call) {
     over_rows(*context.pool, call.x.rows, call.x.columns, [&](int64_t i, int64_t first, int64_t n) {
       const T* x = call.x.row_of<T>(i) + first;
       T* y = call.y.row_of<T>(i) + first;
-      over_output_groups<OrderFor<T>, 4>(y, n, past_caches, [&](int64_t j, auto group) {
+      over_output_groups<OrderFor<T>, kGeluTogether>(y, n, past_caches, [&](int64_t j, auto group) {
         Vec v[group.kCount];
         group.load(x + j, v);
         gelu_each<T>(v);
@@ -34,7 +34,7 @@ lk_status gelu_backward(const Context& context, const gelu::Backward& call) {
       const T* x = call.x.row_of<T>(i) + first;
       const T* dy = call.dy.row_of<T>(i) + first;
       T* d_x = call.d_x.row_of<T>(i) + first;
-      over_output_groups<OrderFor<T>, 4>(d_x, n, past_caches, [&](int64_t j, auto group) {
+      over_output_groups<OrderFor<T>, kGeluTogether>(d_x, n, past_caches, [&](int64_t j, auto group) {
         Vec v[group.kCount], gradient[group.kCount];
         group.load(x + j, v);
         gelu_derivative_each<T>(v);
