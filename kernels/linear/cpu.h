@@ -129,6 +129,27 @@ constexpr int64_t packed_weight_floats(int64_t n, int64_t k) {
   return divide_up(n, kPanel) * panel_units<T>(k);
 }
 
+// Where numbers narrower than f32 are not multiplied as they are, a packed weight keeps them so, in its
+// panels' order, and each call widens what it meets: half the memory for 1 to 4 % of a product's time.
+template <class T>
+constexpr bool kWidened = sizeof(T) < sizeof(float) && kDepth<T> == 1;
+
+// Of a packed weight, in bytes.
+template <class T>
+constexpr int64_t packed_weight_bytes(int64_t n, int64_t k) {
+  return packed_weight_floats<T>(n, k) * static_cast<int64_t>(kWidened<T> ? sizeof(T) : sizeof(float));
+}
+
+// A widened weight's panel from a step on.
+template <class T>
+const T* narrow_steps(const linear::Weight& w, int64_t panel, int64_t step) {
+  return static_cast<const T*>(w.data) + (panel * w.k + step) * kPanel;
+}
+template <class T>
+void widen(const T* narrow, int64_t steps, float* packed) {
+  for (int64_t i = 0; i < steps * kPanel; i += kLanes) store(packed + i, load(narrow + i));
+}
+
 // Packs panels first .. last - 1 of rows of Numbers as lanes.
 template <class T, class Number>
 void pack_panels(const Context& context, const Matrix& rows, Range panels, float* packed) {
@@ -154,7 +175,7 @@ struct Panels {
   // Lanes over n.
   template <class T>
   static Panels forward(const linear::Weight& w) {
-    return make(divide_up(w.n, kPanel), panel_units<T>(w.k), w.packed);
+    return make(divide_up(w.n, kPanel), panel_units<T>(w.k), w.packed && !kWidened<T>);
   }
   // Lanes over k.
   template <class T>
@@ -177,7 +198,13 @@ void over_forward_panels(const Context& context, const linear::Weight& w, float*
   if (panels.ready) return body(Range{0, panels.count}, static_cast<const float*>(w.data));
   for (int64_t p = 0; p < panels.count; p += panels.step) {
     const Range range{p, smaller(p + panels.step, panels.count)};
-    pack_panels<T, T>(context, plain_rows(w), range, chunk);
+    if (w.packed) {
+      context.pool->run(range.size(), [&](int64_t i, int) {
+        widen(narrow_steps<T>(w, range.first + i, 0), w.k, chunk + i * panels.floats);
+      });
+    } else {
+      pack_panels<T, T>(context, plain_rows(w), range, chunk);
+    }
     body(range, static_cast<const float*>(chunk));
   }
 }
@@ -196,13 +223,22 @@ void over_backward_panels(const Context& context, const linear::Weight& w, float
         return;
       }
       for (int64_t n = 0; n < w.n; n += kPanel) {
+        const int64_t height = smaller(kPanel, w.n - n);
+        if constexpr (kWidened<T>) {
+          const T* narrow = narrow_steps<T>(w, n / kPanel, column);
+          if (n + 2 * kPanel < w.n) fetch_rows(narrow + 2 * w.k * kPanel, 0, 1, columns * kPanel);
+          float block[kPanel * kPanel];
+          widen(narrow, columns, block);
+          turn_panel<T>(block, height, 0, columns, to + panel_units<T>(n));
+          continue;
+        }
         const float* rows = static_cast<const float*>(w.data) + n / kPanel * panel_units<T>(w.k);
         // Pages apart, so asked for two ahead.
         if (n + 2 * kPanel < w.n) {
           fetch_rows(rows + 2 * panel_units<T>(w.k) + panel_units<T>(column), 0, 1,
                      panel_units<T>(columns));
         }
-        turn_panel<T>(rows, smaller(kPanel, w.n - n), column, columns, to + panel_units<T>(n));
+        turn_panel<T>(rows, height, column, columns, to + panel_units<T>(n));
       }
     });
     body(range, static_cast<const float*>(chunk));
