@@ -71,8 +71,10 @@ size_t weight_prepare_bytes(const Context&, const linear::Prepare& call) {
   if (!call.packed) return 0;
   size_t bytes = 0;
   with_elements(call.dtype(), [&](auto element) {
-    bytes = static_cast<size_t>(
-        packed_weight_bytes<decltype(element)>(call.w.rows, call.w.columns));
+    using T = decltype(element);
+    const int64_t n = call.w.rows, k = call.w.columns;
+    bytes = kWidened<T> ? static_cast<size_t>(n * k) * sizeof(T)
+                        : static_cast<size_t>(packed_weight_floats<T>(n, k)) * sizeof(float);
   });
   return bytes;
 }
@@ -81,18 +83,14 @@ lk_status weight_prepare(const Context& context, const linear::Prepare& call) {
   if (!call.packed) return LK_OK;
   with_elements(call.dtype(), [&](auto element) {
     using T = decltype(element);
-    const int64_t panels = divide_up(call.w.rows, kPanel), k = call.w.columns;
+    const int64_t n = call.w.rows, k = call.w.columns;
     if constexpr (kWidened<T>) {
-      context.pool->run(panels, [&](int64_t panel, int) {
-        T* to = static_cast<T*>(call.storage) + panel * k * kPanel;
-        for (int64_t step = 0; step < k; ++step) {
-          for (int64_t row = panel * kPanel; row < (panel + 1) * kPanel; ++row) {
-            *to++ = row < call.w.rows ? call.w.row_of<T>(row)[step] : T{};
-          }
-        }
+      context.pool->run(n, [&](int64_t i, int) {
+        __builtin_memcpy(static_cast<T*>(call.storage) + i * k, call.w.row_of<T>(i),
+                         static_cast<size_t>(k) * sizeof(T));
       });
     } else {
-      pack_panels<T, T>(context, call.w, {0, panels}, static_cast<float*>(call.storage));
+      pack_panels<T, T>(context, call.w, {0, divide_up(n, kPanel)}, static_cast<float*>(call.storage));
     }
   });
   return LK_OK;

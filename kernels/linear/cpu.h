@@ -129,25 +129,13 @@ constexpr int64_t packed_weight_floats(int64_t n, int64_t k) {
   return divide_up(n, kPanel) * panel_units<T>(k);
 }
 
-// Where numbers narrower than f32 are not multiplied as they are, a packed weight keeps them so, in its
-// panels' order, and each call widens what it meets: half the memory for 1 to 4 % of a product's time.
+// Where numbers narrower than f32 are widened to be multiplied, a packed weight is a copy of its rows, which
+// each call packs as it does a plain weight's: half the memory for a few percent of a product's time.
 template <class T>
 constexpr bool kWidened = sizeof(T) < sizeof(float) && kDepth<T> == 1;
-
-// Of a packed weight, in bytes.
 template <class T>
-constexpr int64_t packed_weight_bytes(int64_t n, int64_t k) {
-  return packed_weight_floats<T>(n, k) * static_cast<int64_t>(kWidened<T> ? sizeof(T) : sizeof(float));
-}
-
-// A widened weight's panel from a step on.
-template <class T>
-const T* narrow_steps(const linear::Weight& w, int64_t panel, int64_t step) {
-  return static_cast<const T*>(w.data) + (panel * w.k + step) * kPanel;
-}
-template <class T>
-void widen(const T* narrow, int64_t steps, float* packed) {
-  for (int64_t i = 0; i < steps * kPanel; i += kLanes) store(packed + i, load(narrow + i));
+bool in_panels(const linear::Weight& w) {
+  return w.packed && !kWidened<T>;
 }
 
 // Packs panels first .. last - 1 of rows of Numbers as lanes.
@@ -160,8 +148,9 @@ void pack_panels(const Context& context, const Matrix& rows, Range panels, float
   });
 }
 
+// Of a weight that is not in panels.
 inline Matrix plain_rows(const linear::Weight& w) {
-  return {const_cast<void*>(w.data), w.n, w.k, w.stride, w.dtype};
+  return {const_cast<void*>(w.data), w.n, w.k, w.packed ? w.k : w.stride, w.dtype};
 }
 
 // A weight's panels as a call meets them: all at once where they lie ready, else as many at a time as
@@ -175,7 +164,7 @@ struct Panels {
   // Lanes over n.
   template <class T>
   static Panels forward(const linear::Weight& w) {
-    return make(divide_up(w.n, kPanel), panel_units<T>(w.k), w.packed && !kWidened<T>);
+    return make(divide_up(w.n, kPanel), panel_units<T>(w.k), in_panels<T>(w));
   }
   // Lanes over k.
   template <class T>
@@ -198,13 +187,7 @@ void over_forward_panels(const Context& context, const linear::Weight& w, float*
   if (panels.ready) return body(Range{0, panels.count}, static_cast<const float*>(w.data));
   for (int64_t p = 0; p < panels.count; p += panels.step) {
     const Range range{p, smaller(p + panels.step, panels.count)};
-    if (w.packed) {
-      context.pool->run(range.size(), [&](int64_t i, int) {
-        widen(narrow_steps<T>(w, range.first + i, 0), w.k, chunk + i * panels.floats);
-      });
-    } else {
-      pack_panels<T, T>(context, plain_rows(w), range, chunk);
-    }
+    pack_panels<T, T>(context, plain_rows(w), range, chunk);
     body(range, static_cast<const float*>(chunk));
   }
 }
@@ -218,27 +201,19 @@ void over_backward_panels(const Context& context, const linear::Weight& w, float
       const int64_t column = (range.first + i) * kPanel;
       const int64_t columns = smaller(kPanel, w.k - column);
       float* to = chunk + i * panels.floats;
-      if (!w.packed) {
-        pack_columns<T>(w.row_of<T>(0) + column, w.stride, w.n, columns, to);
+      if (!in_panels<T>(w)) {
+        const Matrix rows = plain_rows(w);
+        pack_columns<T>(rows.row_of<T>(0) + column, rows.stride, w.n, columns, to);
         return;
       }
       for (int64_t n = 0; n < w.n; n += kPanel) {
-        const int64_t height = smaller(kPanel, w.n - n);
-        if constexpr (kWidened<T>) {
-          const T* narrow = narrow_steps<T>(w, n / kPanel, column);
-          if (n + 2 * kPanel < w.n) fetch_rows(narrow + 2 * w.k * kPanel, 0, 1, columns * kPanel);
-          float block[kPanel * kPanel];
-          widen(narrow, columns, block);
-          turn_panel<T>(block, height, 0, columns, to + panel_units<T>(n));
-          continue;
-        }
         const float* rows = static_cast<const float*>(w.data) + n / kPanel * panel_units<T>(w.k);
         // Pages apart, so asked for two ahead.
         if (n + 2 * kPanel < w.n) {
           fetch_rows(rows + 2 * panel_units<T>(w.k) + panel_units<T>(column), 0, 1,
                      panel_units<T>(columns));
         }
-        turn_panel<T>(rows, height, column, columns, to + panel_units<T>(n));
+        turn_panel<T>(rows, smaller(kPanel, w.n - n), column, columns, to + panel_units<T>(n));
       }
     });
     body(range, static_cast<const float*>(chunk));
