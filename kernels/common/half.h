@@ -87,7 +87,7 @@ inline Vec load_bf16(const uint16_t* p) {
 inline Uint rounded_to_bf16(Vec v) {
   const Uint x = bits(v);
   const Uint rounded = x + 0x7FFFu + ((x >> 16) & 1u);
-  return (x & 0x7FFFFFFFu) > 0x7F800000u ? x | 0x400000u : rounded;
+  return v != v ? x | 0x400000u : rounded;
 }
 inline HalfWords bf16_words(Vec v) {
 #if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
