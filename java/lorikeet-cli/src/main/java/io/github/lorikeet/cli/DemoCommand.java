@@ -6,6 +6,7 @@ import io.github.lorikeet.cli.output.Csv;
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
 import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.cli.output.TextTable;
 import io.github.lorikeet.cli.report.HtmlReport;
@@ -94,7 +95,8 @@ final class DemoCommand implements Callable<Integer> {
     OutputFolder output = OutputFolder.create(out);
     ImageList test = ImageList.read(folder.resolve("test_list.txt"));
     List<Outcome> outcomes = new ArrayList<>();
-    try (ModelFile file = ModelFile.open(folder.resolve("start.safetensors"), null);
+    try (OutputLock _ = OutputLock.ofFolder(out);
+        ModelFile file = ModelFile.open(folder.resolve("start.safetensors"), null);
         Interrupt interrupt = new Interrupt();
         Progress progress = Progress.onStderr();
         Device device = where.open()) {

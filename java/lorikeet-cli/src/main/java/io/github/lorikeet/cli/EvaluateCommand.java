@@ -37,7 +37,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    Inference.Result result = inference.run(true);
+    Inference.Result result = inference.run(true, null);
     print(Measures.of(result.scores()), result.names());
     return 0;
   }

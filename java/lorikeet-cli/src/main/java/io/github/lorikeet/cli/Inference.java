@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.OutputFile;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.autograd.MemoryPlan;
@@ -54,8 +55,7 @@ final class Inference {
   @Mixin private ListOptions lists;
   @Mixin private DeviceOptions where;
 
-  /** The files that an output must not replace. */
-  List<Path> inputs() {
+  private List<Path> inputs() {
     List<Path> all = new ArrayList<>(List.of(weights, list));
     if (adapter != null) {
       all.addAll(PeftAdapter.files(adapter));
@@ -72,13 +72,18 @@ final class Inference {
 
   /**
    * @param labelled whether every image must have the classifier's number of labels
+   * @param output file that the answers will be written to, null for none
+   * @throws IllegalArgumentException if it cannot be, or is one of those that are read
    */
-  Result run(boolean labelled) throws InterruptedException {
+  Result run(boolean labelled, Path output) throws InterruptedException {
     if (heads < 0) {
       throw new IllegalArgumentException("--heads " + heads + ": expected 0 or more");
     }
     if (batch < 1) {
       throw new IllegalArgumentException("--batch " + batch + ": expected 1 or more");
+    }
+    if (output != null) {
+      OutputFile.check(output, inputs());
     }
     try (ModelFile file = ModelFile.open(weights, adapter);
         Progress progress = Progress.onStderr()) {
@@ -86,6 +91,9 @@ final class Inference {
       Preprocess preprocess = Preprocess.named(lists.recipe(), model.config().imageSize());
       List<String> names = lists.names(model.labels());
       ImageList images = ImageList.read(list, lists.images(), labelled ? model.labels() : -1);
+      if (output != null) {
+        OutputFile.check(output, images.paths());
+      }
       file.notes().forEach(note -> progress.say("note: " + note));
       Scores scores = scores(model, images, preprocess, progress);
       refuseNan(images, scores, names);

@@ -35,8 +35,7 @@ final class PredictCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    OutputFile.check(out, inference.inputs());
-    Inference.Result result = inference.run(false);
+    Inference.Result result = inference.run(false, out);
     OutputFile.write(
         out, Predictions.csv(result.images(), result.scores(), result.names(), logits));
     return 0;

@@ -5,6 +5,7 @@ package io.github.lorikeet.cli;
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
 import io.github.lorikeet.cli.output.OutputFile;
+import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.HostTensor;
@@ -206,6 +207,9 @@ final class PretrainCommand implements Callable<Integer> {
     }
     ImageList all =
         ImageList.join(lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
+    for (Path file : List.of(out, log, state)) {
+      OutputFile.check(file, all.paths());
+    }
     if (width % 64 != 0 || width < 64) {
       throw new IllegalArgumentException("--width " + width + ": expected a multiple of 64");
     }
@@ -233,7 +237,9 @@ final class PretrainCommand implements Callable<Integer> {
       }
       return 0;
     }
-    return pretrain(config, options, all, state, logTo(log));
+    try (OutputLock _ = OutputLock.ofFile(out)) {
+      return pretrain(config, options, all, state, logTo(log));
+    }
   }
 
   private int pretrain(

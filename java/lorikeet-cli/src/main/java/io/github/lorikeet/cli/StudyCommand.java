@@ -3,9 +3,9 @@
 package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.StudyRecipes.Start;
-import io.github.lorikeet.cli.output.FolderLock;
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.OutputFolder;
+import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.cli.output.TextTable;
 import io.github.lorikeet.cli.report.HtmlReport;
@@ -203,7 +203,7 @@ final class StudyCommand implements Callable<Integer> {
       }
       OutputFolder folder = OutputFolder.create(out);
       tasks.forEach(files::training);
-      try (FolderLock _ = FolderLock.hold(out);
+      try (OutputLock _ = OutputLock.ofFolder(out);
           Interrupt interrupt = new Interrupt()) {
         StudyRunner runner =
             new StudyRunner(

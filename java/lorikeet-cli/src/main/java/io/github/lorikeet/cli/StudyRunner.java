@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
-import io.github.lorikeet.cli.output.FolderLock;
+import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
@@ -104,7 +104,7 @@ final class StudyRunner {
     ModelFile file = files.model(task.start());
     VisionTransformer model = run.model(file, scale.imageSize());
     Preprocess preprocess = files.preprocess(task.start());
-    try (FolderLock _ = FolderLock.hold(run.folder(out));
+    try (OutputLock _ = OutputLock.ofFolder(run.folder(out));
         ImageLoader training = loader(files.training(task), preprocess);
         ImageLoader validation = loader(files.validation(task), preprocess);
         ImageLoader test = loader(files.test(task), preprocess)) {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
-import io.github.lorikeet.cli.output.FolderLock;
+import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
@@ -142,7 +142,7 @@ final class TrainCommand implements Callable<Integer> {
         progress.say("finished before: results in " + out);
         return 0;
       }
-      try (FolderLock _ = FolderLock.hold(out);
+      try (OutputLock _ = OutputLock.ofFolder(out);
           ImageLoader trainLoader = loader(trainImages, preprocess);
           ImageLoader validationLoader = loader(validationImages, preprocess);
           ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess)) {

@@ -4,6 +4,8 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.lorikeet.cli.output.OutputLock;
+import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -13,8 +15,12 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** An output that is a folder, or would replace what the command reads, is wrong usage. */
+/** Outputs that a command must not write to: its own inputs, a folder, another run's. */
 class InputsKeptTest {
+  private static final int FAILED = 1;
+  private static final int WRONG_USAGE = 2;
+  private static final String BUSY = "another run is writing to it";
+
   @TempDir Path folder;
 
   private Path input(String name) throws IOException {
@@ -24,14 +30,18 @@ class InputsKeptTest {
   }
 
   private void refuses(Path out, String why, Object... arguments) throws IOException {
+    ends(WRONG_USAGE, out, why, arguments);
+    if (!Files.isDirectory(out)) {
+      assertThat(out).hasContent("kept");
+    }
+  }
+
+  private static void ends(int expectedExit, Path out, String why, Object... arguments) {
     StringWriter err = new StringWriter();
     String[] words = Arrays.stream(arguments).map(String::valueOf).toArray(String[]::new);
     int exitCode = Main.run(new PrintWriter(new StringWriter()), new PrintWriter(err), words);
     assertThat(err.toString()).startsWith("lorikeet: " + out + ": " + why).hasLineCount(1);
-    assertThat(exitCode).isEqualTo(2);
-    if (!Files.isDirectory(out)) {
-      assertThat(out).hasContent("kept");
-    }
+    assertThat(exitCode).isEqualTo(expectedExit);
   }
 
   @Test
@@ -68,5 +78,31 @@ class InputsKeptTest {
     refuses(log, same, "report", log.getParent(), "--out", log);
     refuses(folder, "is a folder", "bench", "--case", "gelu", "--json", folder);
     refuses(folder, "is a folder", "bench", "--case", "gelu", "--html", folder);
+  }
+
+  @Test
+  void anImageOfTheListIsKeptToo() throws IOException {
+    Path image = input("0.png");
+    Path list = Files.writeString(folder.resolve("images.txt"), "0.png 0\n");
+    Path weights = folder.resolve("small.safetensors");
+    SafetensorsWriter.write(weights, TestFiles.smallModel(1, 1));
+    String same = "would replace " + image;
+    refuses(image, same, "predict", "--weights", weights, "--list", list, "--out", image);
+    refuses(image, same, "pretrain", "--list", list, "--out", image);
+  }
+
+  @Test
+  void whatAnotherRunWritesToIsKept() throws IOException {
+    Path list = TestFiles.writeNoise(folder, 8, 32);
+    Path start = folder.resolve("start.safetensors");
+    Path samples = Files.createDirectory(folder.resolve("samples"));
+    TestFiles.writeNoise(samples, 8, 32);
+    Files.move(samples.resolve("list.txt"), samples.resolve("test_list.txt"));
+    try (OutputLock _ = OutputLock.ofFile(start);
+        OutputLock _ = OutputLock.ofFolder(folder)) {
+      ends(FAILED, start, BUSY, "pretrain", "--batch", 8, "--list", list, "--out", start);
+      ends(FAILED, folder, BUSY, "demo", "--samples", samples, "--out", folder);
+    }
+    assertThat(start).doesNotExist();
   }
 }

@@ -4,11 +4,7 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.lorikeet.cli.output.FolderLock;
-import io.github.lorikeet.vision.model.Initializer;
-import io.github.lorikeet.vision.model.VisionTransformer;
-import io.github.lorikeet.vision.model.VitConfig;
-import io.github.lorikeet.vision.model.WeightSource;
+import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -18,7 +14,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,12 +30,7 @@ class KilledRunTest {
   @BeforeEach
   void makeData() throws IOException {
     TestFiles.writeNoise(folder, 8, 32);
-    VitConfig config = new VitConfig(32, 8, 3, 64, 2, 1, 64, true);
-    VisionTransformer start =
-        new VisionTransformer(config, 1, WeightSource.none(), new Initializer(1), name -> false);
-    SafetensorsWriter.write(
-        folder.resolve("start.safetensors"),
-        start.parameters().stream().collect(Collectors.toMap(p -> p.name(), p -> p.initial())));
+    SafetensorsWriter.write(folder.resolve("start.safetensors"), TestFiles.smallModel(2, 1));
   }
 
   @AfterEach
@@ -132,6 +122,6 @@ class KilledRunTest {
     assertThat(exitCode).isEqualTo(1);
     assertThat(out.resolve("adapter")).as("the first one's").exists();
     killAfter(1, out);
-    FolderLock.hold(out).close();
+    OutputLock.ofFolder(out).close();
   }
 }

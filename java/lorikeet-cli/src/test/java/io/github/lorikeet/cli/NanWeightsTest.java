@@ -5,10 +5,6 @@ package io.github.lorikeet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.lorikeet.core.HostTensor;
-import io.github.lorikeet.vision.model.Initializer;
-import io.github.lorikeet.vision.model.VisionTransformer;
-import io.github.lorikeet.vision.model.VitConfig;
-import io.github.lorikeet.vision.model.WeightSource;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -17,7 +13,6 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,11 +29,7 @@ class NanWeightsTest {
     BufferedImage image = new BufferedImage(32, 32, BufferedImage.TYPE_BYTE_GRAY);
     ImageIO.write(image, "png", folder.resolve("0.png").toFile());
     list = Files.writeString(folder.resolve("list.txt"), "0.png 0 1\n");
-    VitConfig config = new VitConfig(32, 8, 3, 64, 1, 1, 64, true);
-    VisionTransformer model =
-        new VisionTransformer(config, 2, WeightSource.none(), new Initializer(1), name -> false);
-    Map<String, HostTensor> tensors =
-        model.parameters().stream().collect(Collectors.toMap(p -> p.name(), p -> p.initial()));
+    Map<String, HostTensor> tensors = TestFiles.smallModel(1, 2);
     tensors.put("head.bias", HostTensor.of(new float[] {0, Float.NaN}, 2));
     weights = folder.resolve("nan.safetensors");
     SafetensorsWriter.write(weights, tensors);

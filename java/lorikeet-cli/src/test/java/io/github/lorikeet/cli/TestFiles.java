@@ -2,11 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.vision.model.Initializer;
+import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.model.VitConfig;
+import io.github.lorikeet.vision.model.WeightSource;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 
 /** What tests of runs read, and how they compare what runs write. */
@@ -29,6 +36,14 @@ final class TestFiles {
       lines.append(i).append(".png ").append(i % 2).append('\n');
     }
     return Files.writeString(folder.resolve("list.txt"), lines);
+  }
+
+  /** Random weights, by name, of a transformer for images of 32 x 32. */
+  static Map<String, HostTensor> smallModel(int depth, int labels) {
+    VitConfig config = new VitConfig(32, 8, 3, 64, depth, 1, 64, true);
+    return new VisionTransformer(
+            config, labels, WeightSource.none(), new Initializer(1), name -> false)
+        .parameters().stream().collect(Collectors.toMap(p -> p.name(), p -> p.initial()));
   }
 
   /** The lines of a file of a run, without what a clock said. */

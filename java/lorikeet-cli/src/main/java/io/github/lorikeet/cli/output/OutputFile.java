@@ -10,7 +10,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.List;
 
 /** A file a command writes its results to, anywhere. It is whole or not there. */
 public final class OutputFile {
@@ -24,7 +23,7 @@ public final class OutputFile {
    * @throws IllegalArgumentException if it is a folder or an input
    * @throws UncheckedIOException if it cannot be written
    */
-  public static void check(Path file, List<Path> inputs) {
+  public static void check(Path file, Iterable<Path> inputs) {
     if (Files.isDirectory(file)) {
       throw new IllegalArgumentException(file + ": is a folder; expected a file to write");
     }
@@ -32,10 +31,12 @@ public final class OutputFile {
       if (AtomicFile.isStream(file)) {
         return;
       }
-      for (Path input : inputs) {
-        if (Files.exists(file) && Files.exists(input) && Files.isSameFile(file, input)) {
-          throw new IllegalArgumentException(
-              file + ": would replace " + input + ", which is read; write to another file");
+      if (Files.exists(file)) {
+        for (Path input : inputs) {
+          if (Files.exists(input) && Files.isSameFile(file, input)) {
+            throw new IllegalArgumentException(
+                file + ": would replace " + input + ", which is read; write to another file");
+          }
         }
       }
       OutputFolder.create(AtomicFile.target(file).toAbsolutePath().getParent());

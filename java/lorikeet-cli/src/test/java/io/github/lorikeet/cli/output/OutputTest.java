@@ -143,19 +143,31 @@ class OutputTest {
 
   @Test
   void aFolderIsLockedByOneAtATime(@TempDir Path folder) {
-    try (FolderLock _ = FolderLock.hold(folder)) {
-      assertThatThrownBy(() -> FolderLock.hold(folder))
+    try (OutputLock _ = OutputLock.ofFolder(folder)) {
+      assertThatThrownBy(() -> OutputLock.ofFolder(folder))
           .isInstanceOf(TrainingException.class)
           .hasMessageContaining(folder + ": another run is writing to it");
     }
-    FolderLock.hold(folder).close();
+    OutputLock.ofFolder(folder).close();
+  }
+
+  @Test
+  void aFileIsLockedByOneAtATime(@TempDir Path folder) {
+    Path file = folder.resolve("start.safetensors");
+    try (OutputLock _ = OutputLock.ofFile(file);
+        OutputLock _ = OutputLock.ofFile(folder.resolve("other.safetensors"))) {
+      assertThatThrownBy(() -> OutputLock.ofFile(file))
+          .isInstanceOf(TrainingException.class)
+          .hasMessageContaining(file + ": another run is writing to it");
+    }
+    OutputLock.ofFile(file).close();
   }
 
   @Test
   void whereNothingCanBeLockedNobodyIsKeptOut(@TempDir Path folder) throws Exception {
     Files.createDirectory(folder.resolve(".lock"));
-    try (FolderLock _ = FolderLock.hold(folder)) {
-      FolderLock.hold(folder).close();
+    try (OutputLock _ = OutputLock.ofFolder(folder)) {
+      OutputLock.ofFolder(folder).close();
     }
   }
 

@@ -226,6 +226,11 @@ public final class MemoryPlan implements AutoCloseable {
     return parameters;
   }
 
+  /** Those that are trained, in the same order. */
+  public List<Parameter> trainedParameters() {
+    return parameters.stream().filter(Parameter::trainable).toList();
+  }
+
   /** Elements of all parameters. */
   public long parameterCount() {
     return parameters.stream().mapToLong(Parameter::elements).sum();
@@ -233,7 +238,7 @@ public final class MemoryPlan implements AutoCloseable {
 
   /** Elements of the parameters that are trained. */
   public long trainedParameterCount() {
-    return parameters.stream().filter(Parameter::trainable).mapToLong(Parameter::elements).sum();
+    return trainedParameters().stream().mapToLong(Parameter::elements).sum();
   }
 
   /** A table of the rows and their sum. */

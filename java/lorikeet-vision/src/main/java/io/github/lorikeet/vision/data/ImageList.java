@@ -177,6 +177,11 @@ public final class ImageList {
     return root.resolve(name(image));
   }
 
+  /** All images' paths, made as they are asked for. */
+  public Iterable<Path> paths() {
+    return () -> IntStream.range(0, size()).mapToObj(this::path).iterator();
+  }
+
   /** 0 or 1. */
   public int label(int image, int label) {
     return values[image * labels + label];

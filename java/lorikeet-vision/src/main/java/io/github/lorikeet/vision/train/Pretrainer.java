@@ -6,7 +6,6 @@ import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.autograd.AdamW;
 import io.github.lorikeet.core.autograd.MemoryPlan;
-import io.github.lorikeet.core.autograd.Parameter;
 import io.github.lorikeet.core.autograd.Tape;
 import io.github.lorikeet.core.autograd.Variable;
 import io.github.lorikeet.vision.data.Batches;
@@ -122,7 +121,7 @@ public final class Pretrainer implements AutoCloseable {
     return new TrainingState(
         stateFile,
         RunIdentity.of(device, model, options, images),
-        plan.parameters().stream().filter(Parameter::trainable).toList(),
+        plan.trainedParameters(),
         optimizer,
         best);
   }

@@ -63,7 +63,7 @@ public final class Trainer implements AutoCloseable {
     tape.backward(loss, 1f / options.accumulate());
     evaluator = new Evaluator(device, model, options.batch(), options.activations());
     plan = MemoryPlan.of(optimizer, tape, evaluator.tape());
-    trained = plan.parameters().stream().filter(Parameter::trainable).toList();
+    trained = plan.trainedParameters();
     best = new Snapshot(trained);
   }
 

@@ -13,17 +13,17 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * Keeps other runs out of a folder as long as this one goes on. It goes with the process, however
- * that ends. Its file stays: were it deleted, a run that had just opened it and one that made a new
- * one would both hold a lock.
+ * Keeps other runs away from a folder, or a file, as long as this one goes on. It goes with the
+ * process, however that ends. Its own file stays: were it deleted, a run that had just opened it
+ * and one that made a new one would both hold a lock.
  */
-public final class FolderLock implements AutoCloseable {
-  static final String FILE = ".lock";
+public final class OutputLock implements AutoCloseable {
+  private static final String SUFFIX = ".lock";
 
   /** Null on a file system without locks, where nothing is kept out. */
   private final FileChannel channel;
 
-  private FolderLock(FileChannel channel) {
+  private OutputLock(FileChannel channel) {
     this.channel = channel;
   }
 
@@ -32,26 +32,37 @@ public final class FolderLock implements AutoCloseable {
    *
    * @throws TrainingException if another run has locked it
    */
-  public static FolderLock hold(Path folder) {
+  public static OutputLock ofFolder(Path folder) {
     OutputFolder.create(folder);
+    return hold(folder.resolve(SUFFIX), folder);
+  }
+
+  /**
+   * Locks a file, by one whose name begins with a dot beside it; its folder exists.
+   *
+   * @throws TrainingException if another run has locked it
+   */
+  public static OutputLock ofFile(Path file) {
+    return hold(file.resolveSibling("." + file.getFileName() + SUFFIX), file);
+  }
+
+  private static OutputLock hold(Path lockFile, Path output) {
     FileChannel channel = null;
     try {
-      channel =
-          FileChannel.open(
-              folder.resolve(FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      channel = FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
       FileLock lock = channel.tryLock();
       if (lock != null) {
-        return new FolderLock(channel);
+        return new OutputLock(channel);
       }
     } catch (OverlappingFileLockException e) {
       // Held by this process.
     } catch (IOException e) {
       close(channel);
-      return new FolderLock(null);
+      return new OutputLock(null);
     }
     close(channel);
     throw new TrainingException(
-        folder + ": another run is writing to it: wait for it or choose another --out");
+        output + ": another run is writing to it: wait for it or choose another --out");
   }
 
   @Override
@@ -65,7 +76,7 @@ public final class FolderLock implements AutoCloseable {
         channel.close();
       }
     } catch (IOException e) {
-      throw new UncheckedIOException(FILE + ": cannot be closed", e);
+      throw new UncheckedIOException(SUFFIX + " file: cannot be closed", e);
     }
   }
 }
