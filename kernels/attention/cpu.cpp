@@ -25,7 +25,7 @@ struct ForwardScratch {
   float* queries;          // a tile's rows as scalars
   float* scores;           // [keys / kPanel][rows][kPanel], then their exponentials as scalars
   float* sums;             // [kTileRows][width]: out before the division
-  float* largest;          // [kTileRows]: the greatest score yet, in units of ln 2
+  float* largest;          // [kTileRows]: the greatest score yet, see Exponent
   float* total;            // [kTileRows]: the sum of exponentials
   int64_t elements;
 
@@ -42,16 +42,29 @@ struct ForwardScratch {
   }
 };
 
-// The greatest of `keys` scores times a factor, kPanel of them every `block` elements.
-float largest_of(const float* scores, int64_t block, int64_t keys, float factor) {
-  Vec a = splat(scores[0]) * factor, b = a;
+// A score's weight is 2^(factor (sign score - largest)): `largest` is the greatest of the scores times
+// the scale's sign, which rounds nothing, so that its own weight is 1 however large it is.
+struct Exponent {
+  float sign, factor;
+
+  explicit Exponent(float scale)
+      : sign(scale < 0 ? -1.0f : 1.0f), factor(__builtin_fabsf(scale) * kLog2E) {}
+};
+
+// What differences from `largest` are taken from: where all scores yet are -infinity their weights shall
+// be 0, not NaN.
+float shift_of(float largest) { return largest == -__builtin_inff() ? 0 : largest; }
+
+// The greatest of `keys` scores times the sign, kPanel of them every `block` elements.
+float largest_of(const float* scores, int64_t block, int64_t keys, float sign) {
+  Vec a = splat(scores[0]) * sign, b = a;
   for (; keys >= kPanel; keys -= kPanel, scores += block) {
-    a = max(a, load(scores) * factor);
-    b = max(b, load(scores + kLanes) * factor);
+    a = max(a, load(scores) * sign);
+    b = max(b, load(scores + kLanes) * sign);
   }
-  if (keys > 0) a = max(a, select(first_lanes(keys), load(scores) * factor, a));
+  if (keys > 0) a = max(a, select(first_lanes(keys), load(scores) * sign, a));
   if (keys > kLanes) {
-    b = max(b, select(first_lanes(keys - kLanes), load(scores + kLanes) * factor, b));
+    b = max(b, select(first_lanes(keys - kLanes), load(scores + kLanes) * sign, b));
   }
   return reduce_max(max(a, b));
 }
@@ -69,15 +82,16 @@ void store_scalars(const Vec (&numbers)[4], int64_t block, float* to) {
   for (int u = 0; u < 4; ++u) store(to + u / 2 * block + u % 2 * kLanes, numbers[u]);
 }
 
-// Replaces `keys` scores, kPanel of them every `block` elements, by 2^(factor score - shift) as a row of
-// scalars, zero behind the last, and returns the sum.
+// Replaces `keys` scores, kPanel of them every `block` elements, by their weights as a row of scalars,
+// zero behind the last, and returns the sum.
 template <class T>
-float exponentials(float* scores, int64_t block, int64_t keys, float factor, float shift) {
+float exponentials(float* scores, int64_t block, int64_t keys, Exponent exponent, float largest) {
+  const float shift = shift_of(largest);
   Vec sums[4] = {};
   for (float* to = scores; keys > 0; keys -= 2 * kPanel, scores += 2 * block) {
     Vec p[4];
     for (int u = 0; u < 4; ++u) {
-      p[u] = load(scores + u / 2 * block + u % 2 * kLanes) * factor - shift;
+      p[u] = (load(scores + u / 2 * block + u % 2 * kLanes) * exponent.sign - shift) * exponent.factor;
     }
     exp2_each(p);
     for (int u = 0; u < 4; ++u) {
@@ -94,17 +108,17 @@ float exponentials(float* scores, int64_t block, int64_t keys, float factor, flo
 // what was summed before, if anything, to the same footing. All maxima first: one row's need not
 // wait for another's exponentials.
 template <class T, class EachRow>
-void softmax_block(const ForwardScratch<T>& scratch, int64_t rows, int64_t keys, float factor,
+void softmax_block(const ForwardScratch<T>& scratch, int64_t rows, int64_t keys, Exponent exponent,
                    bool first, const EachRow& meanwhile) {
   const int64_t block = rows * kPanel;
   for (int64_t i = 0; i < rows; ++i) {
     const float before = scratch.largest[i];
-    float now = largest_of(scratch.scores + i * kPanel, block, keys, factor);
+    float now = largest_of(scratch.scores + i * kPanel, block, keys, exponent.sign);
     if (first) {
       scratch.total[i] = 0;
     } else {
       if (!(now > before)) now = before;
-      Vec shrink[1] = {splat(before - now)};
+      Vec shrink[1] = {splat((before - shift_of(now)) * exponent.factor)};
       exp2_each(shrink);
       scratch.total[i] *= shrink[0][0];
       float* sums = scratch.sums + i * scratch.width;
@@ -115,7 +129,7 @@ void softmax_block(const ForwardScratch<T>& scratch, int64_t rows, int64_t keys,
   for (int64_t i = 0; i < rows; ++i) {
     meanwhile(i);
     scratch.total[i] +=
-        exponentials<T>(scratch.scores + i * kPanel, block, keys, factor, scratch.largest[i]);
+        exponentials<T>(scratch.scores + i * kPanel, block, keys, exponent, scratch.largest[i]);
   }
 }
 
@@ -126,6 +140,7 @@ void forward_tile(const Forward& call, const ForwardScratch<T>& scratch, const H
                   int64_t query, int64_t rows, const QkvRows<T>& next, const HeadRowsOf<T>& out,
                   float* log_sum_exp) {
   const int64_t tokens = call.sizes.tokens, d = call.sizes.head_dim, block = rows * kPanel;
+  const Exponent exponent(call.scale);
   pack_rows<T>(q.row(query), q.stride, rows, d, scratch.queries);
   for (int64_t key = 0; key < tokens; key += kKeys) {
     const int64_t keys = smaller(kKeys, tokens - key);
@@ -134,7 +149,7 @@ void forward_tile(const Forward& call, const ForwardScratch<T>& scratch, const H
       multiply_tile<T>({scratch.queries, block, panel, kPanel, steps_of<T>(d)}, rows, keys - j,
                        scratch.scores + j * rows, kPanel, false);
     }
-    softmax_block(scratch, rows, keys, call.scale * kLog2E, key == 0, [&](int64_t i) {
+    softmax_block(scratch, rows, keys, exponent, key == 0, [&](int64_t i) {
       if (key == 0) next.fetch_ahead(query + i, d);
     });
     for (int64_t j = 0; j < d; j += kPanel) {
@@ -144,10 +159,12 @@ void forward_tile(const Forward& call, const ForwardScratch<T>& scratch, const H
     }
   }
   for (int64_t i = 0; i < rows; ++i) {
-    const float total = scratch.total[i];
+    const float largest = scratch.largest[i];
+    // Where all scores are -infinity there is no answer.
+    const float total = largest == shift_of(largest) ? scratch.total[i] : __builtin_nanf("");
     write_row(scratch.sums + i * scratch.width, 1 / total, d, out.row(query + i));
     if (log_sum_exp == nullptr) continue;
-    log_sum_exp[query + i] = scratch.largest[i] / kLog2E + __builtin_logf(total);
+    log_sum_exp[query + i] = __builtin_fabsf(call.scale) * largest + __builtin_logf(total);
   }
 }
 

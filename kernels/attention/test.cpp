@@ -210,6 +210,59 @@ TEST_CASE("attention: scores far from zero neither overflow nor vanish") {
   }
 }
 
+TEST_CASE("attention: of huge scores the greatest takes all, to the last bit") {
+  // Keys on both sides of the CPU's block. Scores around 2^36 are exact and 2^21 apart or more; scale
+  // times them is not exact.
+  for (const Sizes& s : {Sizes{1, 5, 1, 1}, Sizes{1, 1040, 1, 1}}) {
+    for (const float scale : {0.7f, -0.7f}) {
+      Array qkv = qkv_array(s).randomize(1);
+      int64_t winner = 0;
+      for (int64_t t = 0; t < s.tokens; ++t) {
+        const auto key = static_cast<float>(32768 + t * 7919 % 30011);
+        qkv.at(t * 3) = 2097152;
+        qkv.at(t * 3 + 1) = key;
+        if (scale * key > scale * qkv.at(winner * 3 + 1)) winner = t;
+      }
+      on_each_device([&](lk_device* device) {
+        if (is_too_long(device, s, LK_F32)) return;
+        Array out = out_array(s), log_sum_exp = log_sum_exp_array(s);
+        forward_on(device, qkv.on(device), scale, out.on(device), log_sum_exp.on(device));
+        out.fetch();
+        log_sum_exp.fetch();
+        const double score = double(scale) * 2097152 * qkv.at(winner * 3 + 1);
+        for (int64_t t = 0; t < s.tokens; ++t) {
+          REQUIRE(out.at(t) == qkv.at(winner * 3 + 2));
+          REQUIRE(log_sum_exp.at(t) == doctest::Approx(score).epsilon(1e-6));
+        }
+      });
+    }
+  }
+}
+
+TEST_CASE("attention: a score of -infinity weighs nothing, wherever its key stands") {
+  const Sizes s{1, 1040, 1, 1};
+  for (const int64_t finite : {-1, 0, 500, 1030}) {  // -1: none, so that there is no answer
+    Array qkv = qkv_array(s);
+    for (int64_t t = 0; t < s.tokens; ++t) {
+      qkv.at(t * 3) = t == 3 ? -1 : 1;  // query 3 has scores of +infinity, which give none either
+      qkv.at(t * 3 + 1) = t == finite ? 0.0f : -INFINITY;
+      qkv.at(t * 3 + 2) = t == finite ? 2.0f : 1.0f;
+    }
+    on_each_device([&](lk_device* device) {
+      if (is_simulated(device)) return;
+      Array out = out_array(s), log_sum_exp = log_sum_exp_array(s);
+      forward_on(device, qkv.on(device), 1, out.on(device), log_sum_exp.on(device));
+      out.fetch();
+      log_sum_exp.fetch();
+      for (int64_t t = 0; t < s.tokens; ++t) {
+        const bool none = t == 3 || finite < 0;
+        REQUIRE((none ? std::isnan(out.at(t)) : out.at(t) == 2));
+        REQUIRE((none ? std::isnan(log_sum_exp.at(t)) : log_sum_exp.at(t) == 0));
+      }
+    });
+  }
+}
+
 TEST_CASE("attention: NaN comes out where it went in, whatever its bits") {
   const auto nan = [](uint32_t bits) {
     float value;
