@@ -22,7 +22,8 @@
  * - Gradients: `d_x` is the gradient of the loss with respect to x. A gradient output is
  *   overwritten unless the call's flags ask to add to it.
  * - Results depend on the arguments only: not on the number of threads, the order in which
- *   blocks run, or earlier calls. Sums are taken in a fixed order.
+ *   blocks run, earlier calls, or the calling thread's rounding mode. Sums are taken in a fixed
+ *   order.
  * - Random numbers are Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
  *   1, 2, 3", SC'11). Element e of a random tensor is word e % 4 of the block with
  *   counter (e/4 low, e/4 high, stream, step) and key (seed low, seed high): all devices draw
@@ -315,7 +316,9 @@ typedef struct lk_lora_group {
 
 /* Low-rank adaptation (Hu et al., arXiv 2106.09685) of groups of output columns. Plain LoRA is
  * one group over all n columns; the merged query-key-value of a transformer with adapted q and v
- * is two groups, [0, k) and [2k, 3k). Groups ascend and do not overlap. */
+ * is two groups, [0, k) and [2k, 3k). Groups ascend and do not overlap. Where a group begins or
+ * ends off a multiple of 64 columns, an infinity or a NaN in it, or in the columns next to it, may
+ * make NaN on the other side of that edge, up to the multiple. */
 typedef struct lk_lora {
   const lk_tensor* a; /* rows [groups * rank, k], f32 */
   const lk_tensor* b; /* rows [sum of the groups' columns, rank], f32, in the groups' order */

@@ -8,12 +8,14 @@
 #include <new>
 
 #include "device.h"
+#include "float_mode.h"
 
 namespace lk {
 
-// Runs body, turning exceptions into statuses.
+// Runs body, turning exceptions into statuses. A device opened here has its threads in the same mode.
 template <class Body>
 lk_status guarded(const Body& body) noexcept {
+  const DefaultFloatMode mode;
   try {
     return body();
   } catch (const std::bad_alloc&) {

@@ -7,7 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cfenv>
 #include <cstring>
+#include <vector>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 #include "linear/linear.h"
 #include "support.h"
@@ -190,6 +195,45 @@ TEST_CASE("abi: uploads and the calls before and after them come in their order"
     CHECK(wrong == 0);
     LK_REQUIRE_OK(lk_free_host(device, host));
   });
+}
+
+TEST_CASE("abi: the caller's rounding and flushing change no result, and are the caller's afterwards") {
+  // Sums that are rounded, of subnormal numbers one half of the time; enough for every thread.
+  Array a = Array({1'000'003}).randomize(1), b = Array({1'000'003}).randomize(2);
+  for (int64_t i = 0; i < a.size(); i += 2) a.at(i) = b.at(i) = 1e-40f;
+  const auto sum_on = [&](lk_device* device) {
+    Array x = a, y = b, sum(a.sizes());
+    LK_REQUIRE_OK(lk_add(device, x.on(device), y.on(device), sum.on(device)));
+    sum.fetch();
+    std::vector<float> values(sum.size());
+    for (int64_t i = 0; i < sum.size(); ++i) values[i] = sum.at(i);
+    return values;
+  };
+  lk_device *before = nullptr, *meanwhile = nullptr;
+  LK_REQUIRE_OK(lk_device_open("cpu", 3, &before));
+  const std::vector<float> usual = sum_on(before);
+  std::fenv_t mode;
+  REQUIRE(std::fegetenv(&mode) == 0);
+  std::fesetround(FE_UPWARD);
+#if defined(__x86_64__)
+  constexpr unsigned kFlushAll = 0x8040;
+  _mm_setcsr(_mm_getcsr() | kFlushAll);
+#endif
+  const bool opened = lk_device_open("cpu", 3, &meanwhile) == LK_OK;
+  const std::vector<float> first = sum_on(before), second = sum_on(opened ? meanwhile : before);
+  const bool kept = std::fegetround() == FE_UPWARD;
+#if defined(__x86_64__)
+  const bool flushes = (_mm_getcsr() & kFlushAll) == kFlushAll;
+#else
+  const bool flushes = true;
+#endif
+  std::fesetenv(&mode);
+  REQUIRE(opened);
+  CHECK((kept && flushes));
+  CHECK((first == usual));
+  CHECK((second == usual));
+  LK_REQUIRE_OK(lk_device_close(meanwhile));
+  LK_REQUIRE_OK(lk_device_close(before));
 }
 
 TEST_CASE("abi: a stream for a device that has none, and CUDA's own two for one that has") {
