@@ -362,7 +362,6 @@ void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t column
   template void pack_column_scalars<T, Number>(const Number*, int64_t, int64_t, int64_t,        \
                                                const float*, float*);
 LK_INSTANTIATE(float, float)
-LK_INSTANTIATE(float, Bf16)
 LK_INSTANTIATE(Bf16, Bf16)
 LK_INSTANTIATE(Bf16, float)
 #undef LK_INSTANTIATE

@@ -109,11 +109,9 @@ void over_vectors(int64_t n, const Body& body) {
 
 // Whether an output should be stored past the caches: it is larger than they are, so that most of it
 // leaves them before anything reads it, and is no input too, whose lines are in the caches already.
-inline bool passes_caches(const Matrix& output, std::initializer_list<const void*> inputs) {
-  for (const void* input : inputs) {
-    if (input == output.data) return false;
-  }
-  return output.rows * output.columns * dtype_bytes(output.dtype) > last_level_cache();
+inline bool passes_caches(const Matrix& output, const void* input, const void* other = nullptr) {
+  return output.data != input && output.data != other &&
+         output.rows * output.columns * dtype_bytes(output.dtype) > last_level_cache();
 }
 
 // N vectors side by side, for a body that takes them through each step together ...

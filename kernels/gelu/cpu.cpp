@@ -11,7 +11,7 @@ namespace lk::LK_ISA {
 lk_status gelu_forward(const Context& context, const gelu::Forward& call) {
   with_elements(call.dtype(), [&](auto element) {
     using T = decltype(element);
-    const bool past_caches = passes_caches(call.y, {call.x.data});
+    const bool past_caches = passes_caches(call.y, call.x.data);
     over_rows(*context.pool, call.x.rows, call.x.columns, [&](int64_t i, int64_t first, int64_t n) {
       const T* x = call.x.row_of<T>(i) + first;
       T* y = call.y.row_of<T>(i) + first;
@@ -29,7 +29,7 @@ lk_status gelu_forward(const Context& context, const gelu::Forward& call) {
 lk_status gelu_backward(const Context& context, const gelu::Backward& call) {
   with_elements(call.dtype(), [&](auto element) {
     using T = decltype(element);
-    const bool past_caches = passes_caches(call.d_x, {call.x.data, call.dy.data});
+    const bool past_caches = passes_caches(call.d_x, call.x.data, call.dy.data);
     over_rows(*context.pool, call.x.rows, call.x.columns, [&](int64_t i, int64_t first, int64_t n) {
       const T* x = call.x.row_of<T>(i) + first;
       const T* dy = call.dy.row_of<T>(i) + first;
