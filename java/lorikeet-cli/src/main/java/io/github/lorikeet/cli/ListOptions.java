@@ -3,7 +3,9 @@
 package io.github.lorikeet.cli;
 
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Option;
 
@@ -49,6 +51,16 @@ final class ListOptions {
     if (labelNames.size() != labels) {
       throw new IllegalArgumentException(
           "--label-names: " + labelNames.size() + " names, expected " + labels);
+    }
+    Set<String> seen = new HashSet<>();
+    for (String name : labelNames) {
+      if (name.isBlank() || !seen.add(name)) {
+        throw new IllegalArgumentException(
+            "--label-names: '"
+                + name
+                + (name.isBlank() ? "' is no name" : "' stands twice")
+                + ", expected a name of its own for each label");
+      }
     }
     return labelNames;
   }

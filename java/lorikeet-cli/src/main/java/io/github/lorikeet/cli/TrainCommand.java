@@ -16,7 +16,9 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -107,8 +109,17 @@ final class TrainCommand implements Callable<Integer> {
               + " interruption; starts it where there is none, does nothing where it is finished.")
   private boolean resume;
 
+  @Option(
+      names = "--overwrite",
+      description = "Delete the run that is in --out, finished or interrupted, and start anew.")
+  private boolean overwrite;
+
   @Override
   public Integer call() throws InterruptedException {
+    if (resume && overwrite) {
+      throw new IllegalArgumentException(
+          "--overwrite: deletes what --resume would go on with; pass one of them");
+    }
     ImageList trainImages = ImageList.read(trainList, lists.images(), -1);
     int labels = trainImages.labels();
     if (labels < 1) {
@@ -147,7 +158,7 @@ final class TrainCommand implements Callable<Integer> {
           ImageLoader validationLoader = loader(validationImages, preprocess);
           ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess)) {
         if (!resume) {
-          folder.clear();
+          folder.clear(overwrite, inputs());
         }
         TrainingRun.Result result =
             folder.run(
@@ -159,6 +170,12 @@ final class TrainCommand implements Callable<Integer> {
         return result.bestEpoch() == 0 ? 1 : 0;
       }
     }
+  }
+
+  private List<Path> inputs() {
+    return Stream.of(weights, trainList, validationList, testList)
+        .filter(Objects::nonNull)
+        .toList();
   }
 
   private VisionTransformer model(ModelFile file, int labels) {

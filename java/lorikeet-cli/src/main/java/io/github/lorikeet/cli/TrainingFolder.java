@@ -4,6 +4,7 @@ package io.github.lorikeet.cli;
 
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
+import io.github.lorikeet.cli.output.OutputFile;
 import io.github.lorikeet.cli.output.OutputFolder;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.cli.report.HtmlReport;
@@ -103,9 +104,29 @@ final class TrainingFolder {
     return true;
   }
 
-  /** Makes the folder, and removes what a run before this one left in it. */
-  void clear() {
+  /**
+   * Makes the folder, and removes what a run before this one left in it.
+   *
+   * @param overwrite whether also what a run would be sorry to lose: a finished one's results, the
+   *     state that an interrupted one can go on from
+   * @param inputs what this run reads
+   * @throws IllegalArgumentException if there is such a run, or a file to be replaced is an input
+   */
+  void clear(boolean overwrite, List<Path> inputs) {
     OutputFolder.create(path);
+    boolean finished = Files.exists(path.resolve(RESULT));
+    if (!overwrite && (finished || StateFile.exists(path.resolve(STATE)))) {
+      throw new IllegalArgumentException(
+          path
+              + (finished
+                  ? ": holds a finished run: choose another folder, or pass --overwrite to delete"
+                      + " it"
+                  : ": holds an interrupted run: --resume goes on with it, --overwrite deletes"
+                      + " it"));
+    }
+    for (String name : List.of(CONFIG, RunLog.FILE, RESULT, WEIGHTS, PREDICTIONS, REPORT, STATE)) {
+      OutputFile.check(path.resolve(name), inputs);
+    }
     for (String name : List.of(RESULT, WEIGHTS, PREDICTIONS, REPORT)) {
       try {
         Files.deleteIfExists(path.resolve(name));

@@ -287,7 +287,7 @@ class TrainingCommandsTest {
   void aNewRunLeavesNothingOfTheOldOne() {
     assertThat(train().exitCode()).isZero();
     assertThat(out.resolve("adapter/adapter_config.json")).exists();
-    assertThat(train("--mode", "linear-probe").exitCode()).isZero();
+    assertThat(train("--mode", "linear-probe", "--overwrite", "").exitCode()).isZero();
     assertThat(out.resolve("adapter")).doesNotExist();
     assertThat(out.resolve("weights.safetensors")).exists();
   }
@@ -474,22 +474,22 @@ class TrainingCommandsTest {
       Files.copy(data.resolve(i + ".png"), images.resolve(i + ".png"));
     }
     for (String role : List.of("--train", "--val", "--test")) {
-      assertThat(train(role, changed).exitCode()).isZero();
+      assertThat(train(role, changed, "--overwrite", "").exitCode()).isZero();
       assertThat(train(role, changed, "--resume", "").exitCode()).isZero();
       Files.writeString(changed, Files.readString(list).replace("3.png 1", "3.png 0"));
       assertOneFailure(2, train(role, changed, "--resume", ""), OTHER_RUN);
       Files.copy(list, changed, StandardCopyOption.REPLACE_EXISTING);
     }
-    assertThat(train().exitCode()).isZero();
+    assertThat(train("--overwrite", "").exitCode()).isZero();
     assertOneFailure(2, train("--resume", "", "--images", images), OTHER_RUN);
     Path weights = Files.copy(start, data.resolve("weights.safetensors"));
-    assertThat(train("--weights", weights).exitCode()).isZero();
+    assertThat(train("--weights", weights, "--overwrite", "").exitCode()).isZero();
     assertThat(train("--weights", weights, "--resume", "").exitCode()).isZero();
     byte[] bytes = Files.readAllBytes(weights);
     bytes[bytes.length - 1] ^= 1;
     Files.write(weights, bytes);
     assertOneFailure(2, train("--weights", weights, "--resume", ""), OTHER_RUN);
-    assertThat(train("--lr", 0.5).exitCode()).isZero();
+    assertThat(train("--lr", 0.5, "--overwrite", "").exitCode()).isZero();
     assertThat(out.resolve("config.json")).content().contains("\"lr\" : 0.5");
   }
 
