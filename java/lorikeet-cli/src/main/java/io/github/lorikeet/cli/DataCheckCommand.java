@@ -82,9 +82,7 @@ final class DataCheckCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    if (threads < 0) {
-      throw new IllegalArgumentException("--threads " + threads + ": expected 0 or more");
-    }
+    DeviceOptions.checkThreads(threads);
     StudyData data = dataName == null ? null : StudyData.named(dataName);
     long start = System.nanoTime();
     DataReport report;
@@ -198,10 +196,11 @@ final class DataCheckCommand implements Callable<Integer> {
   private static String line(Finding finding) {
     String image = finding.image();
     // Messages about a file begin with its path.
-    return finding.list()
-        + ": "
-        + (image.isEmpty() || finding.message().contains(image) ? "" : image + ": ")
-        + finding.message();
+    return Format.printable(
+        finding.list()
+            + ": "
+            + (image.isEmpty() || finding.message().contains(image) ? "" : image + ": ")
+            + finding.message());
   }
 
   /** Lists beside each other, a label a row. */

@@ -3,6 +3,7 @@
 
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.vision.file.FileProblem;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -83,7 +84,7 @@ final class Failures {
 
   private static void say(CommandLine command, String text) {
     PrintWriter err = command.getErr();
-    err.println("lorikeet: " + text);
+    err.println("lorikeet: " + Format.printable(text));
     err.flush();
   }
 

@@ -128,7 +128,7 @@ final class Inference {
           done ->
               progress.show(
                   new Progress.State(
-                      1, 1, done, images.size(), Double.NaN, Double.NaN, plan.peakBytes())),
+                      0, 0, done, images.size(), Double.NaN, Double.NaN, plan.peakBytes())),
           () -> false);
     }
   }

@@ -10,7 +10,9 @@ import java.util.concurrent.CountDownLatch;
  * goes. A second one ends the process at once.
  */
 final class Interrupt implements AutoCloseable {
-  private final CountDownLatch done = new CountDownLatch(1);
+  /** Of the process, whose only command may leave its work before it says how that ended. */
+  private static final CountDownLatch ENDED = new CountDownLatch(1);
+
   private final Thread hook = new Thread(this::await, "lorikeet-interrupt");
   private volatile boolean requested;
 
@@ -30,7 +32,7 @@ final class Interrupt implements AutoCloseable {
     String end = Integer.getInteger("lorikeet.columns", 0) > 0 ? "\n" : "";
     System.err.println(end + "ending as soon as this step is done; Ctrl-C again ends at once");
     try {
-      done.await();
+      ENDED.await();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -52,12 +54,20 @@ final class Interrupt implements AutoCloseable {
     }
   }
 
-  /** Work is over: the JVM need not wait for it. */
+  /** The command has said all it has to: the JVM need not wait for it any longer. */
+  static void commandEnded() {
+    ENDED.countDown();
+  }
+
+  /** Signals end the process from now on, unless one has come: then the command says its end. */
   @Override
   public void close() {
-    done.countDown();
-    if (!requested) {
-      Runtime.getRuntime().removeShutdownHook(hook);
+    try {
+      if (!requested) {
+        Runtime.getRuntime().removeShutdownHook(hook);
+      }
+    } catch (IllegalStateException e) {
+      // A signal has come just now.
     }
   }
 }

@@ -54,7 +54,13 @@ public final class Main implements Runnable {
   public static void main(String[] arguments) {
     PrintWriter out = new PrintWriter(System.out, true);
     PrintWriter err = new PrintWriter(System.err, true);
-    System.exit(run(out, err, arguments));
+    int exitCode;
+    try {
+      exitCode = run(out, err, arguments);
+    } finally {
+      Interrupt.commandEnded();
+    }
+    System.exit(exitCode);
   }
 
   /** Runs the command and returns its exit code. */

@@ -22,6 +22,7 @@ import io.github.lorikeet.vision.train.EpochResult;
 import io.github.lorikeet.vision.train.PretrainOptions;
 import io.github.lorikeet.vision.train.Pretrainer;
 import io.github.lorikeet.vision.train.TrainListener;
+import io.github.lorikeet.vision.weights.Checkpoint;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.StateFile;
 import java.nio.file.Files;
@@ -53,6 +54,9 @@ import picocli.CommandLine.Option;
       "      --width 192 --depth 6 --image-size 128 --epochs 500 --batch 64 --lr 1.5e-3 --warmup 50"
     })
 final class PretrainCommand implements Callable<Integer> {
+  /** Under this name a finished file tells which run made it. */
+  private static final String RUN = "lorikeet.pretrain";
+
   @Mixin private DeviceOptions where;
 
   @Option(
@@ -231,12 +235,6 @@ final class PretrainCommand implements Callable<Integer> {
       throw new IllegalArgumentException(
           "--batch " + batch + ": the lists have only " + all.size() + " images");
     }
-    if (resume && Files.exists(out) && !StateFile.exists(state)) {
-      try (Progress progress = Progress.onStderr()) {
-        progress.say(out + ": finished before; without --resume it is made anew");
-      }
-      return 0;
-    }
     try (OutputLock _ = OutputLock.ofFile(out)) {
       return pretrain(config, options, all, state, logTo(log));
     }
@@ -259,6 +257,10 @@ final class PretrainCommand implements Callable<Integer> {
                 Integer.MAX_VALUE)) {
       if (!resume) {
         StateFile.delete(state);
+      } else if (Files.exists(out) && !StateFile.exists(state)) {
+        checkFinished(pretrainer.identity(loader));
+        progress.say(out + ": finished before; without --resume it is made anew");
+        return 0;
       }
       long peakBytes = pretrainer.plan().peakBytes();
       progress.say(pretrainer.plan().toString().stripTrailing());
@@ -272,7 +274,9 @@ final class PretrainCommand implements Callable<Integer> {
         progress.say("interrupted before the first epoch ended: " + out + " is not written");
         return 1;
       }
-      SafetensorsWriter.write(out, weights(model));
+      boolean finished = results.size() == epochs;
+      SafetensorsWriter.write(
+          out, weights(model), finished ? Map.of(RUN, pretrainer.identity(loader)) : Map.of());
       progress.say(
           out
               + ": "
@@ -281,7 +285,7 @@ final class PretrainCommand implements Callable<Integer> {
               + results.size()
               + " epochs, loss "
               + Format.decimals(results.getLast().trainLoss(), 4));
-      if (results.size() == epochs) {
+      if (finished) {
         StateFile.delete(state);
       } else {
         progress.say(
@@ -293,6 +297,20 @@ final class PretrainCommand implements Callable<Integer> {
       }
     }
     return 0;
+  }
+
+  /**
+   * @throws IllegalArgumentException if the file that is there is not the end of the run asked for
+   */
+  private void checkFinished(String run) {
+    try (Checkpoint found = Checkpoint.open(out)) {
+      if (!run.equals(found.metadata().get(RUN))) {
+        throw new IllegalArgumentException(
+            out
+                + ": was not made by this run to its end, and there is nothing to go on from:"
+                + " choose another file, or leave out --resume to make it anew");
+      }
+    }
   }
 
   private Path beside(String suffix) {

@@ -8,6 +8,7 @@ import io.github.lorikeet.cli.report.Color;
 import io.github.lorikeet.vision.train.TrainMode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -60,16 +61,29 @@ record RunRecord(
     }
     Path result = folder.resolve(TrainingFolder.RESULT);
     Path config = folder.resolve(TrainingFolder.CONFIG);
-    return new RunRecord(
-        folder,
-        parse(config, text(config)),
-        epochs,
-        isFinished(folder) ? parse(result, text(result)) : Map.of());
+    RunRecord read =
+        new RunRecord(
+            folder,
+            parse(config, text(config)),
+            epochs,
+            isFinished(folder) ? parse(result, text(result)) : Map.of());
+    try {
+      read.mode();
+    } catch (IllegalArgumentException e) {
+      throw new UncheckedIOException(config + ": is damaged", new IOException(e.getMessage(), e));
+    }
+    return read;
   }
 
   private static String text(Path file) {
     try {
+      if (Files.exists(file) && !Files.isRegularFile(file)) {
+        throw new IOException("not a file");
+      }
       return Files.readString(file);
+    } catch (CharacterCodingException e) {
+      throw new UncheckedIOException(
+          file + ": cannot be read", new IOException("it is not UTF-8 text", e));
     } catch (IOException e) {
       throw new UncheckedIOException(file + ": cannot be read", e);
     }

@@ -37,6 +37,18 @@ final class StudyFiles implements AutoCloseable {
     return weights.containsKey(task.start()) && folders.containsKey(task.data());
   }
 
+  /**
+   * Opens all that a task reads but its images, which is kept: a wrong file is told of before hours
+   * of other tasks' work.
+   */
+  void open(StudyTask task) {
+    training(task);
+    validation(task);
+    test(task);
+    imageSize(task.start());
+    describe(task.start());
+  }
+
   ModelFile model(Start start) {
     return models.computeIfAbsent(start, s -> ModelFile.open(weights.get(s), null));
   }

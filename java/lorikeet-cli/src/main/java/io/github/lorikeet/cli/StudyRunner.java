@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.image.ImageException;
 import io.github.lorikeet.vision.image.Preprocess;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
@@ -54,8 +56,8 @@ final class StudyRunner {
   }
 
   /**
-   * @return runs that failed by a loss that is no number; the others are finished, unless it was
-   *     asked to stop
+   * @return runs that failed, by a loss that is no number or an image that cannot be read; the
+   *     others are finished, unless it was asked to stop
    */
   int run(List<StudyRun> runs) throws InterruptedException {
     int failed = 0;
@@ -70,9 +72,9 @@ final class StudyRunner {
       progress.say(name);
       try {
         run(run, folder);
-      } catch (TrainingException e) {
+      } catch (TrainingException | ImageException e) {
         failed++;
-        progress.say(name + ": failed: " + e.getMessage());
+        progress.say(name + ": failed: " + Format.printable(e.getMessage()));
       }
     }
     return failed;

@@ -100,6 +100,15 @@ class DataCommandTest {
   }
 
   @Test
+  void aListTellsTheTerminalNothing() throws IOException {
+    Path list = Files.writeString(folder.resolve("list.txt"), "a\u001b]0;title\u0007.png 1\n");
+    Result found = lorikeet("data", "check", list);
+    assertThat(found.out()).contains("a?]0;title?.png does not exist").doesNotContain("\u001b");
+    Result weights = lorikeet("predict", "--weights", list, "--list", "\u001b[31m", "--out", "o");
+    assertThat(weights.err()).hasLineCount(1).doesNotContain("\u001b");
+  }
+
+  @Test
   void wrongUsageIsOneLine() throws IOException {
     Path empty = Files.createDirectory(folder.resolve("empty"));
     Result lists = lorikeet("data", "check", empty);
@@ -112,5 +121,8 @@ class DataCommandTest {
     assertThat(lorikeet("data", "check", "--help").out())
         .contains("Examples:\n  lorikeet data check");
     assertThat(lorikeet("data", "check").exitCode()).isEqualTo(2);
+    Result threads = lorikeet("data", "check", "--threads", 200_000, folder);
+    assertThat(threads.exitCode()).isEqualTo(2);
+    assertThat(threads.err()).isEqualTo("lorikeet: --threads 200000: expected 0 to 1024\n");
   }
 }

@@ -32,6 +32,38 @@ class InterruptTest {
     }
   }
 
+  /** A command that fails as it ends after a signal, and says so once its work is closed. */
+  static final class Failing {
+    private Failing() {}
+
+    public static void main(String[] arguments) throws InterruptedException {
+      try (Interrupt interrupt = new Interrupt()) {
+        System.err.println("busy");
+        while (!interrupt.requested()) {
+          Thread.sleep(1);
+        }
+      }
+      Thread.sleep(500);
+      System.err.println("what went wrong");
+      Interrupt.commandEnded();
+    }
+  }
+
+  @Test
+  @Timeout(60)
+  void whatTheCommandSaysAtItsEndIsHeard() throws Exception {
+    Path said = folder.resolve("said.txt");
+    Process process = OwnProcess.start(said, OwnProcess.of(Failing.class, List.of()));
+    try {
+      waitFor(said, "busy");
+      process.destroy();
+      assertThat(process.waitFor()).isEqualTo(SIGTERM);
+      assertThat(said).content().contains("what went wrong");
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
   @Test
   @Timeout(60)
   void theFirstIsAWishAndTheSecondEndsAtOnce() throws Exception {

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** {@code lorikeet pretrain} in a JVM of its own, which is asked to end as by Ctrl-C, or killed. */
 class InterruptedPretrainTest {
+  private static final int WRONG_USAGE = 2;
   private static final int SIGTERM = 143;
   private static final int SIGKILL = 137;
   private static final int IMAGES = 20_000;
@@ -84,6 +85,10 @@ class InterruptedPretrainTest {
     assertThat(process.waitFor()).isZero();
     assertThat(said).content().contains("finished before");
     assertThat(log(parts)).doesNotExist();
+    startSmall(list, parts, "--resume", "--seed", "5");
+    assertThat(process.waitFor()).isEqualTo(WRONG_USAGE);
+    assertThat(said).content().contains(parts + ": was not made by this run to its end");
+    assertThat(parts).hasSameBinaryContentAs(whole);
   }
 
   private static Path log(Path out) {

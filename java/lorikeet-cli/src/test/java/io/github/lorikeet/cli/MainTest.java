@@ -206,7 +206,7 @@ class MainTest {
 
   @Test
   void lessThanNoThreadsIsWrongUsage() {
-    String message = "lorikeet: --threads -1: expected 0 or more\n";
+    String message = "lorikeet: --threads -1: expected 0 to 1024\n";
     assertThat(lorikeet("info", "--threads", "-1")).isEqualTo(new Result(2, "", message));
     String[] words = {"bench", "--case", "gelu", "--html", "/dev/null", "--threads", "-1"};
     assertThat(lorikeet(words)).isEqualTo(new Result(2, "", message));

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class ReportCommandTest {
@@ -46,6 +47,36 @@ class ReportCommandTest {
         Main.run(new PrintWriter(out), new PrintWriter(err), words.toArray(String[]::new));
     assertThat(exitCode).as(err.toString()).isZero();
     return out.toString();
+  }
+
+  @Test
+  @Timeout(60)
+  void aDamagedRunIsNamed() throws Exception {
+    run("a", "lora", 0.8);
+    run("b", "lora", 0.8);
+    Path config = folder.resolve("b/config.json");
+    Files.writeString(config, "{\"a\": 1}");
+    refuses(config + ": is damaged: method 'null'");
+    Files.write(config, new byte[] {'{', (byte) 0xFF});
+    refuses(config + ": cannot be read: it is not UTF-8 text");
+    Files.delete(config);
+    assertThat(new ProcessBuilder("mkfifo", config.toString()).start().waitFor()).isZero();
+    refuses(config + ": cannot be read: not a file");
+  }
+
+  private void refuses(String message) {
+    StringWriter err = new StringWriter();
+    String page = folder.resolve("page.html").toString();
+    int exitCode =
+        Main.run(
+            new PrintWriter(new StringWriter()),
+            new PrintWriter(err),
+            "report",
+            "--out",
+            page,
+            folder.toString());
+    assertThat(err.toString()).startsWith("lorikeet: " + message).hasLineCount(1);
+    assertThat(exitCode).isEqualTo(1);
   }
 
   /** 0.8 and 0.9: mean 0.85, sample deviation 0.1 / sqrt 2 = 0.071. */

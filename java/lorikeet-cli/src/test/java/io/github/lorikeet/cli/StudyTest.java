@@ -7,9 +7,12 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.lorikeet.cli.output.Json;
 import io.github.lorikeet.vision.data.StudyData;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -138,6 +141,55 @@ class StudyTest {
         Main.run(new PrintWriter(err), new PrintWriter(err), words.toArray(String[]::new));
     assertThat(exitCode).isEqualTo(2);
     assertThat(err.toString()).contains("mrm/nih/10/lora/seed-0: holds the results of a run with");
+  }
+
+  @Test
+  void whatIsWrongIsToldBeforeTheFirstRunAndAnImageFailsItsRunsAlone() throws IOException {
+    for (StudyData set : List.of(StudyData.RSNA, StudyData.NIH)) {
+      radiographs.write(folder.resolve(set.id()), set, 16, 16, 8, 8);
+    }
+    Path study = folder.resolve("study");
+    List<String> words =
+        command(
+            folder,
+            study,
+            "--only",
+            "mrm/rsna/10,mrm/nih/10",
+            "--methods",
+            "lora",
+            "--epochs",
+            1,
+            "--batch",
+            8);
+    Path nih = folder.resolve("nih");
+    Path list = nih.resolve(StudyData.TEST_LIST);
+    Path aside = Files.move(list, folder.resolve("aside.txt"));
+    assertThat(fails(words)).contains(list + ": no such file").hasLineCount(1);
+    assertThat(study.resolve("mrm")).doesNotExist();
+    Files.move(aside, list);
+    Path image = StudyData.RSNA.read(folder.resolve("rsna"), "train_10.txt").path(0);
+    Files.writeString(image, "no image");
+    assertThat(fails(words)).contains("mrm/rsna/10", "failed: " + image);
+    assertThat(study.resolve("mrm/nih/10/lora/seed-0/result.json")).exists();
+    assertThat(study.resolve("study.md")).content().contains("NIH ChestX-ray14");
+  }
+
+  private static String fails(List<String> words) {
+    StringWriter err = new StringWriter();
+    PrintStream stderr = System.err;
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
+    try {
+      int exitCode =
+          Main.run(
+              new PrintWriter(new StringWriter()),
+              new PrintWriter(err),
+              words.toArray(String[]::new));
+      assertThat(exitCode).isEqualTo(1);
+    } finally {
+      System.setErr(stderr);
+    }
+    return err + said.toString(StandardCharsets.UTF_8);
   }
 
   private static Duration processorTime() {

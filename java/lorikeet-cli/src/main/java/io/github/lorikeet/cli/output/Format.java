@@ -11,6 +11,11 @@ public final class Format {
 
   private Format() {}
 
+  /** A line that may quote a file: characters that would tell a terminal to do things as "?". */
+  public static String printable(String line) {
+    return line.replaceAll("\\p{Cntrl}", "?");
+  }
+
   /** {@code 1234567} as "1,234,567". */
   public static String count(long count) {
     return String.format(Locale.ROOT, "%,d", count);

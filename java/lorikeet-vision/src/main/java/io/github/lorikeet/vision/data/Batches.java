@@ -164,6 +164,9 @@ public final class Batches implements AutoCloseable {
       if (loader.workers().isShutdown()) {
         throw loaderClosed(e);
       }
+      if (e.getCause() instanceof Error error) {
+        throw error;
+      }
       throw e.getCause() instanceof ImageException image
           ? new ImageException(image.getMessage(), image)
           : new IllegalStateException(e.getCause());

@@ -239,6 +239,9 @@ public final class DataCheck {
       } catch (TimeoutException e) {
         meanwhile.run();
       } catch (ExecutionException e) {
+        if (e.getCause() instanceof Error error) {
+          throw error;
+        }
         throw new IllegalStateException(e.getCause());
       }
     }

@@ -103,7 +103,7 @@ public final class ModelFile implements AutoCloseable {
     }
     VisionTransformer model =
         new VisionTransformer(
-            config(source, heads, adaptedImageSize),
+            adaptedConfig(source, heads),
             Math.toIntExact(head.size(0)),
             source,
             new Initializer(0),
@@ -153,6 +153,16 @@ public final class ModelFile implements AutoCloseable {
   /** Pixels a side of the images the weights were made for. */
   public int imageSize() {
     return VitReader.imageSize(source());
+  }
+
+  /** Of the image size that the adapter was made for. */
+  private VitConfig adaptedConfig(WeightSource source, int heads) {
+    VitConfig own = config(source, heads, 0);
+    try {
+      return adaptedImageSize > 0 ? own.withImageSize(adaptedImageSize) : own;
+    } catch (IllegalArgumentException e) {
+      throw new WeightsException(adapterFolder + ": " + e.getMessage(), e);
+    }
   }
 
   private static VitConfig config(WeightSource source, int heads, int imageSize) {

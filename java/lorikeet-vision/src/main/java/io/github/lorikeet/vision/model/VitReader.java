@@ -15,6 +15,7 @@ public final class VitReader {
   /**
    * @param heads attention heads, or 0 for width / 64
    * @throws WeightsException if the tensors are not those of a vision transformer
+   * @throws IllegalArgumentException if they are not, or have no such number of heads
    */
   public static VitConfig config(WeightSource source, int heads) {
     HostTensor projection = projection(source);
@@ -41,15 +42,23 @@ public final class VitReader {
               + fc1.shape()
               + ", expected [hidden, width]");
     }
-    return new VitConfig(
-        imageSize(source),
-        patch,
-        channels,
-        width,
-        depth,
-        heads > 0 ? heads : heads(source, width),
-        (int) fc1.size(0),
-        source.has("cls_token"));
+    try {
+      return new VitConfig(
+          imageSize(source),
+          patch,
+          channels,
+          width,
+          depth,
+          heads > 0 ? heads : heads(source, width),
+          (int) fc1.size(0),
+          source.has("cls_token"));
+    } catch (IllegalArgumentException e) {
+      String message = source.origin() + ": " + e.getMessage();
+      if (heads > 0) {
+        throw new IllegalArgumentException(message, e);
+      }
+      throw new WeightsException(message, e);
+    }
   }
 
   /** Pixels a side of the images the weights were made for. */

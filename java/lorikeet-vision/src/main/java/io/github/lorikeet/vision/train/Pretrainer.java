@@ -86,6 +86,11 @@ public final class Pretrainer implements AutoCloseable {
     return this;
   }
 
+  /** Names the run: two of the same name end with the same bits. */
+  public String identity(ImageLoader images) {
+    return RunIdentity.of(device, model, options, images).toString();
+  }
+
   /**
    * Trains to the end, or until the listener asks to stop; the model's parameters hold the last
    * values then. Once a pretrainer.

@@ -124,7 +124,11 @@ public record PeftAdapter(
       return 0;
     }
     try {
-      return Integer.parseUnsignedInt(size);
+      int pixels = Integer.parseInt(size);
+      if (pixels < 1) {
+        throw new NumberFormatException();
+      }
+      return pixels;
     } catch (NumberFormatException e) {
       throw WeightsException.in(
           checkpoint.path(),

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -62,6 +63,23 @@ class HostileModelsTest {
   private static VisionTransformer backbone(Path file, int imageSize) {
     try (ModelFile model = ModelFile.open(file, null)) {
       return model.backbone(0, 2, imageSize, new Initializer(0), name -> false);
+    }
+  }
+
+  @Test
+  void aShapeThatNoModelHasNamesTheFile() {
+    Path file = folder.resolve("model.safetensors");
+    Map<String, HostTensor> wide = tensors();
+    add(wide, "patch_embed.proj.weight", 16384, 3, 1, 1);
+    add(wide, "pos_embed", 1, 5, 16384);
+    Map<String, HostTensor> shallow = tensors();
+    shallow.remove("blocks.0.attn.qkv.weight");
+    for (Map<String, HostTensor> tensors : List.of(wide, shallow)) {
+      SafetensorsWriter.write(file, tensors);
+      assertThatThrownBy(() -> backbone(file, 0))
+          .isInstanceOf(WeightsException.class)
+          .hasMessageStartingWith(file + ": ")
+          .hasMessageContaining("expected 1 to");
     }
   }
 

@@ -304,6 +304,19 @@ class PeftAdapterTest {
         .hasMessageContaining(problem);
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"4294967295", "0", "-8", "wide"})
+  void anImageSizeIsANumberOfPixels(String size) {
+    roundTrip(Map.of(QKV, lora("qv", 2, 8)));
+    Path file = folder.resolve("adapter_model.safetensors");
+    try (Checkpoint checkpoint = Checkpoint.open(file)) {
+      SafetensorsWriter.write(file, checkpoint.tensors(), Map.of("lorikeet.image_size", size));
+    }
+    assertThatThrownBy(() -> PeftAdapter.read(folder))
+        .isInstanceOf(WeightsException.class)
+        .hasMessage(file + ": lorikeet.image_size is '" + size + "', expected pixels a side");
+  }
+
   /** Older versions of PEFT, and newer ones that are told to, write torch.save's format. */
   @Test
   void readsTensorsThatTorchSaved() throws IOException {
