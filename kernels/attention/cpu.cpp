@@ -51,8 +51,8 @@ struct Exponent {
       : sign(scale < 0 ? -1.0f : 1.0f), factor(__builtin_fabsf(scale) * kLog2E) {}
 };
 
-// What differences from `largest` are taken from: where all scores yet are -infinity their weights shall
-// be 0, not NaN.
+// What scores are compared with: where all yet are -infinity, 0, so that their weights are the least
+// there is, 2^-126, and no NaN that would stay in the sums.
 float shift_of(float largest) { return largest == -__builtin_inff() ? 0 : largest; }
 
 // The greatest of `keys` scores times the sign, kPanel of them every `block` elements.
@@ -160,7 +160,7 @@ void forward_tile(const Forward& call, const ForwardScratch<T>& scratch, const H
   }
   for (int64_t i = 0; i < rows; ++i) {
     const float largest = scratch.largest[i];
-    // Where all scores are -infinity there is no answer.
+    // Scores that are all -infinity have weights too, but no answer.
     const float total = largest == shift_of(largest) ? scratch.total[i] : __builtin_nanf("");
     write_row(scratch.sums + i * scratch.width, 1 / total, d, out.row(query + i));
     if (log_sum_exp == nullptr) continue;
