@@ -12,7 +12,6 @@ import io.github.lorikeet.cli.bench.Peers;
 import io.github.lorikeet.cli.bench.Probe;
 import io.github.lorikeet.cli.bench.Results;
 import io.github.lorikeet.cli.bench.ResultsView;
-import io.github.lorikeet.cli.bench.Samples;
 import io.github.lorikeet.cli.bench.Timer;
 import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.Json;
@@ -22,12 +21,12 @@ import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.DeviceInfo;
 import io.github.lorikeet.core.Precision;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
@@ -119,6 +118,8 @@ final class BenchCommand implements Callable<Integer> {
       description = "Name what became slower than in this file of an earlier --json.")
   private Path compare;
 
+  private boolean failed;
+
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
@@ -131,7 +132,11 @@ final class BenchCommand implements Callable<Integer> {
     if (!(seconds > 0) || rounds < 1) {
       throw new IllegalArgumentException("--seconds and --rounds: expected more than 0");
     }
-    Map<String, Samples> before = compare == null ? Map.of() : Comparison.read(compare);
+    if (memory && (json != null || compare != null)) {
+      throw new IllegalArgumentException(
+          "--memory: prints its table alone; leave out " + (json != null ? "--json" : "--compare"));
+    }
+    Comparison.Earlier before = compare == null ? null : Comparison.read(compare);
     // A library that computes must not be ended under its threads: libtorch crashes.
     try (Interrupt interrupt = new Interrupt()) {
       if (way != null) {
@@ -146,12 +151,13 @@ final class BenchCommand implements Callable<Integer> {
       }
       checkOutputs();
       List<String> notes = new ArrayList<>();
-      Results results = measure(cases, notes, interrupt::requested);
+      Results results = measure(cases, before, notes, interrupt::requested);
       if (results.all().isEmpty()) {
         out.println(notes.getLast());
         return 1;
       }
-      return report(out, results, before, notes);
+      boolean regressed = report(out, results, before, notes);
+      return regressed || failed ? 1 : 0;
     } finally {
       out.flush();
     }
@@ -165,20 +171,20 @@ final class BenchCommand implements Callable<Integer> {
     }
   }
 
-  private int report(
-      PrintWriter out, Results results, Map<String, Samples> before, List<String> notes) {
+  /** Prints and writes the results; returns whether something became slower. */
+  private boolean report(
+      PrintWriter out, Results results, Comparison.Earlier before, List<String> notes) {
     ResultsView view = new ResultsView(results);
     out.print(view.table());
     out.println();
     view.facts().forEach(fact -> out.println(fact.name() + ": " + fact.value()));
-    boolean regressed =
-        compare != null && reportChanges(out, Comparison.of(results, before), notes);
+    boolean regressed = before != null && reportChanges(out, Comparison.of(results, before), notes);
     notes.forEach(note -> out.println("note: " + note));
     OutputFile.write(html, view.page(notes));
     if (json != null) {
       OutputFile.write(json, Json.pretty(results.asMap()));
     }
-    return regressed ? 1 : 0;
+    return regressed;
   }
 
   private List<Case> chosen() {
@@ -200,7 +206,11 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   /** Ctrl-C leaves out the case that is being timed, and those after it. */
-  private Results measure(List<Case> cases, List<String> notes, BooleanSupplier interrupted) {
+  private Results measure(
+      List<Case> cases,
+      Comparison.Earlier before,
+      List<String> notes,
+      BooleanSupplier interrupted) {
     PrintWriter err = spec.commandLine().getErr();
     if (device.precision() == Precision.TF32) {
       notes.add("what is not multiplied in tf32 is timed with --dtype f32");
@@ -209,6 +219,9 @@ final class BenchCommand implements Callable<Integer> {
     }
     try (Device opened = device.open();
         Probe probe = probe(opened, notes)) {
+      if (before != null) {
+        before.check(cases, opened.info(), probe != null);
+      }
       List<Peers> libraries = peers ? libraries() : List.of();
       libraries.forEach(library -> notes.addAll(library.describe()));
       DeviceInfo info = opened.info();
@@ -219,7 +232,15 @@ final class BenchCommand implements Callable<Integer> {
         number++;
         err.println("  %d/%d  %s %s".formatted(number, cases.size(), each.name(), each.shape()));
         err.flush();
-        List<Measurement> timed = measure(each, opened, timer, libraries, peers && all.isEmpty());
+        List<Measurement> timed;
+        try {
+          timed = measure(each, opened, timer, libraries, peers && all.isEmpty());
+        } catch (IllegalStateException | UncheckedIOException e) {
+          // A peer's or the probe's: what was timed before, for minutes perhaps, is not lost.
+          failed = true;
+          notes.add("failed: " + each.key() + " and what follows it: " + e.getMessage());
+          break;
+        }
         if (timed.isEmpty()) {
           notes.add("interrupted: " + each.key() + " and what follows it were not timed");
           break;
@@ -237,10 +258,11 @@ final class BenchCommand implements Callable<Integer> {
    */
   private static List<Measurement> measure(
       Case each, Device opened, Timer timer, List<Peers> libraries, boolean again) {
-    opened.resetPeak();
     List<Timer.Entrant> others = new ArrayList<>();
     try (Body body = each.open(opened)) {
+      opened.resetPeak(); // what filled its tensors is not the case's
       body.run();
+      long peakBytes = opened.memory().peakBytes();
       libraries.forEach(peer -> others.addAll(peer.of(each, body, opened)));
       List<Timer.Entrant> entrants = new ArrayList<>();
       entrants.add(new Timer.Entrant("", body));
@@ -248,7 +270,7 @@ final class BenchCommand implements Callable<Integer> {
         entrants.add(new Timer.Entrant("the same again", body));
       }
       entrants.addAll(others);
-      return timer.time(each, entrants);
+      return timer.time(each, entrants, peakBytes);
     } finally {
       others.forEach(entrant -> entrant.body().close());
     }

@@ -9,6 +9,7 @@ import io.github.lorikeet.cli.bench.Body;
 import io.github.lorikeet.cli.bench.Case;
 import io.github.lorikeet.cli.bench.Cases;
 import io.github.lorikeet.cli.bench.Timer;
+import io.github.lorikeet.cli.bench.Work;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.Precision;
@@ -25,6 +26,8 @@ import java.util.regex.Pattern;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 
@@ -55,6 +58,27 @@ class BenchCommandTest {
     all.addAll(List.of("--seconds", "0.05", "--rounds", "3"));
     all.addAll(Arrays.asList(options));
     return bench(all.toArray(String[]::new));
+  }
+
+  /** Against sums made by hand from what each case reads, writes and multiplies. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "linear-forward qkv M=1576 f32 | 5577375744 | 26443776",
+        "linear-forward-backward fc2+residual M=1576 f32 | 14873001984 | 91496448",
+        "layer-norm-forward M=12608 f32 | 77463552 | 77463552",
+        "mae-step ViT-B/16 batch=8 masked=0.75 f32 | 467763331072 | 0",
+      })
+  void workIsCounted(String key, double operations, double bytes) {
+    Work work =
+        Cases.of(DType.F32, Precision.EXACT).stream()
+            .filter(each -> each.key().equals(key))
+            .findFirst()
+            .orElseThrow()
+            .work();
+    assertThat(work.operations()).isEqualTo(operations);
+    assertThat(work.bytes()).isEqualTo(bytes);
   }
 
   @Test
@@ -111,8 +135,19 @@ class BenchCommandTest {
         .containsPattern("slower: lora-forward qkv M=197 r=4 p=0.1 f32, [0-9.]+x")
         .containsPattern("faster: lora-forward-backward qkv M=197 r=4 p=0.1 f32, [0-9.]+x")
         .doesNotContain("slower: lora-forward-backward");
-    Files.writeString(json, costsTimes(Files.readString(json), 1e4, 1));
+    String written = Files.readString(json);
+    Files.writeString(json, costsTimes(written, 1e4, 1));
     assertThat(benchOne("--compare", json.toString()).exitCode()).isZero();
+    assertThat(
+            bench("--case", "gelu-forward", "--threads", "1", "--compare", json.toString()).err())
+        .contains(json + ": has none of the cases chosen, such as gelu-forward")
+        .hasLineCount(1);
+    Result other = bench("--case", "lora-forward", "--threads", "2", "--compare", json.toString());
+    assertThat(other.exitCode()).isEqualTo(2);
+    assertThat(other.err()).contains(json + ": was measured with threads 1, this run has 2");
+    Files.writeString(json, written.replaceAll("(\"peak_bytes_per_second\" : )0.0", "$11.0E10"));
+    assertThat(benchOne("--compare", json.toString()).err())
+        .contains("measured with the machine's limits known, this run has unknown");
   }
 
   /**
@@ -143,7 +178,7 @@ class BenchCommandTest {
     try (Device device = Device.open("cpu", 1);
         Body body = subject.open(device)) {
       Timer timer = new Timer(device, null, 0.01, 1000, () -> runs.incrementAndGet() > 20);
-      assertThat(timer.time(subject, List.of(new Timer.Entrant("", body)))).isEmpty();
+      assertThat(timer.time(subject, List.of(new Timer.Entrant("", body)), 0)).isEmpty();
     }
     assertThat(runs).hasValueLessThan(30);
   }
@@ -189,6 +224,8 @@ class BenchCommandTest {
 
   @Test
   void memoryIsThatOfModelsOnTheCpu() {
+    assertThat(bench("--memory", "--json", folder.resolve("a.json").toString()).err())
+        .contains("--memory: prints its table alone; leave out --json");
     assertThat(bench("--memory", "--case", "gelu").err()).contains("--memory: of the cases only");
     assertThat(bench("--memory", "--device", "cuda:0").err()).contains("on --device cpu only");
   }

@@ -11,7 +11,6 @@ import io.github.lorikeet.vision.model.VitConfig;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.pytorch.Optimizer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -27,7 +26,10 @@ final class MaePeers {
   private MaePeers() {}
 
   static List<Variant> of(DType type) {
-    return Transformer.variants(type, (body, fused) -> new Mae(body, Torch.type(type), fused));
+    return Transformer.variants(
+        type,
+        true,
+        (body, fused, fusedOptimizer) -> new Mae(body, Torch.type(type), fused, fusedOptimizer));
   }
 
   private static final class Mae implements Program {
@@ -39,9 +41,9 @@ final class MaePeers {
     private final Tensor visible;
     private final Tensor masked;
     private final Tensor maskedPatches;
-    private final Optimizer optimizer;
+    private final OptimizerPeers.Steps optimizer;
 
-    Mae(Body body, ScalarType type, boolean fused) {
+    Mae(Body body, ScalarType type, boolean fused, boolean fusedOptimizer) {
       MaskedAutoencoder model = (MaskedAutoencoder) ((ModelBody<?>) body).model();
       config = model.config();
       decoder = model.decoder();
@@ -51,7 +53,8 @@ final class MaePeers {
       visiblePatches = visible.narrow(1, 1, visible.size(1) - 1).sub(new Scalar(1));
       masked = indices(body, "masked");
       maskedPatches = indices(body, "masked_patches");
-      optimizer = OptimizerPeers.adamW(layers.trained(), body.learningRate(), BETA2, 0);
+      optimizer =
+          OptimizerPeers.adamWSteps(layers.trained(), body.learningRate(), BETA2, fusedOptimizer);
     }
 
     private static Tensor indices(Body body, String name) {
@@ -111,7 +114,7 @@ final class MaePeers {
 
     @Override
     public Map<String, Tensor> run() {
-      optimizer.zero_grad();
+      optimizer.zeroGradients();
       Tensor target = Transformer.call(this::target);
       Tensor prediction = prediction().toType(ScalarType.Float);
       Tensor loss = torch.mse_loss(prediction, target);

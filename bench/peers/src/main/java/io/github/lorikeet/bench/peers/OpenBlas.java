@@ -87,7 +87,7 @@ final class OpenBlas {
   }
 
   /** C [m, n] = A [m, k] B + beta C; B is [k, n] or, transposed, [n, k]. */
-  void multiply(Tensor a, Tensor b, boolean transposed, float beta, Tensor c) {
+  void multiply(Tensor a, Tensor b, boolean transposed, Tensor c) {
     int m = (int) c.size(0);
     int n = (int) c.size(1);
     int k = (int) a.size(1);
@@ -95,7 +95,7 @@ final class OpenBlas {
     int stride = (int) b.size(1);
     try {
       sgemm.invokeExact(
-          ROW_MAJOR, AS_IS, way, m, n, k, 1f, memory(a), k, memory(b), stride, beta, memory(c), n);
+          ROW_MAJOR, AS_IS, way, m, n, k, 1f, memory(a), k, memory(b), stride, 0f, memory(c), n);
     } catch (Throwable e) {
       throw failure(e);
     }

@@ -6,6 +6,7 @@ package io.github.lorikeet.bench.peers;
 import io.github.lorikeet.cli.bench.Body;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.pytorch.AdamW;
 import org.bytedeco.pytorch.AdamWOptions;
@@ -23,7 +24,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
-/** Optimisers' steps over one tensor of a model's size. */
+/** Optimisers' steps over one tensor of a model's size, and over a model's parameters. */
 final class OptimizerPeers {
   private static final double MOMENTUM = 0.9;
   private static final double BETA1 = 0.9;
@@ -38,7 +39,7 @@ final class OptimizerPeers {
         new Variant(
             "its optimiser",
             body -> new Own(body, values -> sgd(values, body.learningRate(), DECAY))),
-        new Variant("its fused kernel", body -> new Fused(body, FUSED_SGD)),
+        new Variant("its fused kernel", body -> new Fused(body, fusedSgd(DECAY))),
         new Variant("in place by hand", body -> new SgdByHand(body)));
   }
 
@@ -47,7 +48,7 @@ final class OptimizerPeers {
         new Variant(
             "its optimiser",
             body -> new Own(body, values -> adamW(values, body.learningRate(), BETA2, DECAY))),
-        new Variant("its fused kernel", body -> new Fused(body, FUSED_ADAMW)),
+        new Variant("its fused kernel", body -> new Fused(body, fusedAdamW(BETA2, DECAY))),
         new Variant("in place by hand", body -> new AdamWByHand(body)));
   }
 
@@ -65,6 +66,41 @@ final class OptimizerPeers {
     options.eps().put(EPS);
     options.weight_decay().put(decay);
     return new AdamW(values, options);
+  }
+
+  /** Updates a model's parameters. */
+  interface Steps {
+    void zeroGradients();
+
+    void step();
+  }
+
+  /** By libtorch's class, or by its fused kernel. */
+  static Steps sgdSteps(TensorVector values, double learningRate, boolean fused) {
+    Optimizer optimizer = sgd(values, learningRate, 0);
+    return fused
+        ? new FusedSteps(optimizer, values, learningRate, fusedSgd(0))
+        : new OwnSteps(optimizer);
+  }
+
+  /** By libtorch's class, or by its fused kernel. */
+  static Steps adamWSteps(TensorVector values, double learningRate, double beta2, boolean fused) {
+    Optimizer optimizer = adamW(values, learningRate, beta2, 0);
+    return fused
+        ? new FusedSteps(optimizer, values, learningRate, fusedAdamW(beta2, 0))
+        : new OwnSteps(optimizer);
+  }
+
+  private record OwnSteps(Optimizer optimizer) implements Steps {
+    @Override
+    public void zeroGradients() {
+      optimizer.zero_grad();
+    }
+
+    @Override
+    public void step() {
+      optimizer.step();
+    }
   }
 
   private abstract static class Step implements Program {
@@ -109,23 +145,79 @@ final class OptimizerPeers {
   // The C++ API does not name the fused kernels; TorchScript does. Lists are made apart: a call
   // over
   // lists that the function itself made is taken for one without effect, and left out.
-  private static final String LIST = "def list(x: Tensor):\n  return [x]\n";
+  private static final String LIST =
+      "def list(x: Tensor):\n  return [x]\n"
+          + "def append(xs: List[Tensor], x: Tensor):\n  xs.append(x)\n";
 
   private static final String FUSED =
       "def step(w: List[Tensor], g: List[Tensor], m: List[Tensor], v: List[Tensor],"
           + " n: List[Tensor], lr: float):\n  torch.";
 
-  private static final String FUSED_SGD =
-      FUSED
-          + "_fused_sgd_(w, g, m, weight_decay=%s, momentum=%s, lr=lr, dampening=0.0,"
-              .formatted(DECAY, MOMENTUM)
-          + " nesterov=False, maximize=False, is_first_step=False)\n";
+  private static String fusedSgd(double decay) {
+    return FUSED
+        + "_fused_sgd_(w, g, m, weight_decay=%s, momentum=%s, lr=lr, dampening=0.0,"
+            .formatted(decay, MOMENTUM)
+        + " nesterov=False, maximize=False, is_first_step=False)\n";
+  }
 
-  private static final String FUSED_ADAMW =
-      FUSED
-          + "_fused_adamw_(w, g, m, v, [], n, lr=lr, beta1=%s, beta2=%s, weight_decay=%s, eps=%s,"
-              .formatted(BETA1, BETA2, DECAY, EPS)
-          + " amsgrad=False, maximize=False)\n";
+  private static String fusedAdamW(double beta2, double decay) {
+    return FUSED
+        + "_fused_adamw_(w, g, m, v, [], n, lr=lr, beta1=%s, beta2=%s, weight_decay=%s, eps=%s,"
+            .formatted(BETA1, beta2, decay, EPS)
+        + " amsgrad=False, maximize=False)\n";
+  }
+
+  private static final class FusedSteps implements Steps {
+    private final Optimizer optimizer;
+    private final TensorVector values;
+    private final double learningRate;
+    private final Function function;
+    private final Function list;
+    private final Function append;
+    private final IValue valueList;
+    private final IValue first;
+    private final IValue second;
+    private final IValue counts;
+
+    /**
+     * @param optimizer what lets go of gradients alone
+     */
+    FusedSteps(Optimizer optimizer, TensorVector values, double learningRate, String source) {
+      this.optimizer = optimizer;
+      this.values = values;
+      this.learningRate = learningRate;
+      CompilationUnit unit = torch.compile(LIST + source);
+      function = unit.find_function(new QualifiedName("step"));
+      list = unit.find_function(new QualifiedName("list"));
+      append = unit.find_function(new QualifiedName("append"));
+      valueList = list(value -> value);
+      first = list(torch::zeros_like);
+      second = list(torch::zeros_like);
+      counts = list(value -> torch.ones(1));
+    }
+
+    private IValue list(UnaryOperator<Tensor> of) {
+      IValue tensors = list.apply(new IValueVector(new IValue(of.apply(values.get(0)))));
+      for (long i = 1; i < values.size(); i++) {
+        append.apply(new IValueVector(tensors, new IValue(of.apply(values.get(i)))));
+      }
+      return tensors;
+    }
+
+    @Override
+    public void zeroGradients() {
+      optimizer.zero_grad();
+    }
+
+    @Override
+    public void step() {
+      try (NoGradGuard none = new NoGradGuard()) {
+        function.apply(
+            new IValueVector(
+                valueList, list(Tensor::grad), first, second, counts, new IValue(learningRate)));
+      }
+    }
+  }
 
   private static final class Fused extends Step {
     private final CompilationUnit unit;

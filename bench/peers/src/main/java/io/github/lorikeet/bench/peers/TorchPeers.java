@@ -75,9 +75,12 @@ public final class TorchPeers implements Peers {
     check(subject, variants, body, device);
     List<Entrant> entrants = new ArrayList<>();
     for (Variant variant : variants) {
-      Program program = variant.maker().apply(body);
-      entrants.add(
-          new Entrant(name(variant), new TorchBody(program, blas(variant, threads), NONE)));
+      // The scope outlives its first close: its second, the body's, frees what the program holds.
+      try (PointerScope scope = new PointerScope().extend()) {
+        Program program = variant.maker().apply(body);
+        int blas = blas(variant, threads);
+        entrants.add(new Entrant(name(variant), new TorchBody(program, blas, scope::close)));
+      }
     }
     return entrants;
   }
@@ -120,7 +123,8 @@ public final class TorchPeers implements Peers {
       case "patch-embed-forward" -> PatchPeers.forward();
       case "sgd-step" -> OptimizerPeers.sgd();
       case "adamw-step" -> OptimizerPeers.adamW();
-      case "vit-inference", "vit-lora-step", "vit-full-step" -> VitPeers.of(subject.type());
+      case "vit-inference" -> VitPeers.of(subject.type(), false);
+      case "vit-lora-step", "vit-full-step" -> VitPeers.of(subject.type(), true);
       case "mae-step" -> MaePeers.of(subject.type());
       default -> List.of();
     };
@@ -145,8 +149,6 @@ public final class TorchPeers implements Peers {
       }
     }
   }
-
-  private static final Runnable NONE = () -> {};
 
   /** A program as it is run, and what goes with it. */
   private record TorchBody(Program program, int blasThreads, Runnable end) implements Body {

@@ -7,6 +7,7 @@ import io.github.lorikeet.cli.bench.Body;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.core.autograd.Parameter;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -32,9 +33,9 @@ final class Transformer {
     Tensor apply(Tensor x, Tensor y, String module);
   }
 
-  /** Makes a program over the numbers of a body, its attention fused or not. */
+  /** Makes a program over the numbers of a body, its attention and its optimiser fused or not. */
   interface Maker {
-    Program make(Body body, boolean fused);
+    Program make(Body body, boolean fused, boolean fusedOptimizer);
   }
 
   private final ScalarType type;
@@ -63,11 +64,20 @@ final class Transformer {
   }
 
   /** In bf16 all weights are bf16, and attention is plain: the fused one is many times slower. */
-  static List<Variant> variants(DType type, Maker maker) {
-    Variant plain = new Variant("plain attention", body -> maker.make(body, false));
-    return type == DType.F32
-        ? List.of(new Variant("fused attention", body -> maker.make(body, true)), plain)
-        : List.of(plain);
+  static List<Variant> variants(DType type, boolean training, Maker maker) {
+    boolean fused = type == DType.F32;
+    List<Variant> variants = new ArrayList<>();
+    if (fused) {
+      variants.add(new Variant("fused attention", body -> maker.make(body, true, false)));
+    }
+    variants.add(new Variant("plain attention", body -> maker.make(body, false, false)));
+    if (training) {
+      variants.add(
+          new Variant(
+              (fused ? "fused" : "plain") + " attention, fused optimiser",
+              body -> maker.make(body, fused, true)));
+    }
+    return variants;
   }
 
   ScalarType type() {

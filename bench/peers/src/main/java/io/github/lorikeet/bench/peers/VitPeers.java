@@ -13,7 +13,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Optimizer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -23,8 +22,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class VitPeers {
   private VitPeers() {}
 
-  static List<Variant> of(DType type) {
-    return Transformer.variants(type, (body, fused) -> new Vit(body, Torch.type(type), fused));
+  static List<Variant> of(DType type, boolean training) {
+    return Transformer.variants(
+        type,
+        training,
+        (body, fused, fusedOptimizer) -> new Vit(body, Torch.type(type), fused, fusedOptimizer));
   }
 
   private static final class Vit implements Program {
@@ -33,16 +35,19 @@ final class VitPeers {
     private final Transformer layers;
     private final Tensor images;
     private final Tensor targets;
-    private final Optimizer optimizer;
+    private final OptimizerPeers.Steps optimizer;
 
-    Vit(Body body, ScalarType type, boolean fused) {
+    Vit(Body body, ScalarType type, boolean fused, boolean fusedOptimizer) {
       model = (VisionTransformer) ((ModelBody<?>) body).model();
       config = model.config();
       layers = new Transformer(model.parameters(), type, fused);
       images = Torch.of(body.tensors().get("images")).toType(type);
       boolean training = body.tensors().containsKey("targets");
       targets = training ? Torch.of(body.tensors().get("targets")).toType(type) : null;
-      optimizer = training ? OptimizerPeers.sgd(layers.trained(), body.learningRate(), 0) : null;
+      optimizer =
+          training
+              ? OptimizerPeers.sgdSteps(layers.trained(), body.learningRate(), fusedOptimizer)
+              : null;
     }
 
     private Tensor adapt(Tensor x, Tensor y, String module) {
@@ -82,7 +87,7 @@ final class VitPeers {
           return Map.of("logits", logits());
         }
       }
-      optimizer.zero_grad();
+      optimizer.zeroGradients();
       Tensor logits = logits();
       Tensor loss = torch.binary_cross_entropy_with_logits(logits, targets);
       loss.backward();

@@ -72,12 +72,14 @@ final class LinearCases {
     double product = 2.0 * m * layer.k * layer.n;
     double moved = type.bytes() * (double) (m * layer.k + layer.n * layer.k + m * layer.n);
     double extra = type.bytes() * (double) (residual ? m * layer.n : 0);
+    // The backward pass after a GELU reads what went into it.
+    double preActivation = type.bytes() * (double) (layer == Layer.FC2 ? m * layer.k : 0);
     Work forward = new Work(product, moved + extra);
     return new Case(
         backward ? "linear-forward-backward" : "linear-forward",
         layer.text + " M=" + m,
         type,
-        backward ? forward.plus(new Work(product, moved)) : forward,
+        backward ? forward.plus(new Work(product, moved + preActivation)) : forward,
         device -> new LinearBody(device, layer, m, type, backward));
   }
 

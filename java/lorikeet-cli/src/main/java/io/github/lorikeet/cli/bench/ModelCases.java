@@ -56,7 +56,7 @@ final class ModelCases {
     int visible = CONFIG.patches() - masked();
     double m = BATCH * (1.0 + visible);
     double encoder = 2 * m * CONFIG.depth() * 12 * 768 * 768;
-    double patches = 2.0 * BATCH * CONFIG.patches() * 256 * 768;
+    double patches = 2.0 * BATCH * CONFIG.patches() * 768 * 768;
     double width = DECODER.width();
     double decoder = 2.0 * BATCH * 197 * DECODER.depth() * 12 * width * width;
     double ends = 2 * m * 768 * width + 2.0 * BATCH * masked() * width * 256;

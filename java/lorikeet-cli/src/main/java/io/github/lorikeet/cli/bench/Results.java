@@ -23,13 +23,20 @@ public record Results(DeviceInfo device, String version, Instant when, List<Meas
     Map<String, Object> map = new LinkedHashMap<>();
     map.put("version", version);
     map.put("time", when.toString());
+    map.putAll(machine(device));
+    List<Object> rows = new ArrayList<>();
+    all.forEach(m -> rows.add(asMap(m)));
+    map.put("measurements", rows);
+    return map;
+  }
+
+  /** What all of a run's figures depend on. */
+  static Map<String, Object> machine(DeviceInfo device) {
+    Map<String, Object> map = new LinkedHashMap<>();
     map.put("device", device.name());
     map.put("processor", device.processor());
     map.put("isa", device.isa());
     map.put("threads", device.threads());
-    List<Object> rows = new ArrayList<>();
-    all.forEach(m -> rows.add(asMap(m)));
-    map.put("measurements", rows);
     return map;
   }
 

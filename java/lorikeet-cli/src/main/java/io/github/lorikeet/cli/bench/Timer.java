@@ -25,6 +25,7 @@ public final class Timer {
   /** For so long threads that were woken may share a core. */
   private static final double SETTLE_SECONDS = 0.02;
 
+  /** More tell little more; for each second that may be spent, where it is more than one. */
   private static final int MOST_ROUNDS = 25;
 
   private final Device device;
@@ -69,13 +70,18 @@ public final class Timer {
     }
   }
 
-  /** Times the entrants of a case beside each other; returns nothing when interrupted. */
-  public List<Measurement> time(Case subject, List<Entrant> entrants) {
+  /**
+   * Times the entrants of a case beside each other; returns nothing when interrupted.
+   *
+   * @param peakBytes of the device's memory that the case took
+   */
+  public List<Measurement> time(Case subject, List<Entrant> entrants, long peakBytes) {
     List<Lane> lanes = entrants.stream().map(Lane::new).toList();
     lanes.forEach(this::warmUp);
     double longest = lanes.stream().mapToDouble(lane -> lane.estimate).max().orElse(1);
     double round = Math.max(SAMPLE_SECONDS, longest);
-    int count = Math.max(rounds, (int) Math.min(seconds / round, MOST_ROUNDS));
+    double most = MOST_ROUNDS * Math.max(1, seconds);
+    int count = Math.max(rounds, (int) Math.min(seconds / round, most));
     List<Double> arithmetic = new ArrayList<>();
     List<Double> memory = new ArrayList<>();
     List<Double> pass = new ArrayList<>();
@@ -106,7 +112,7 @@ public final class Timer {
                     samples(lane.cost),
                     lane.heapBytes,
                     lane.nativeAllocations,
-                    lane.entrant.peer().isEmpty() ? device.memory().peakBytes() : 0))
+                    lane.entrant.peer().isEmpty() ? peakBytes : 0))
         .toList();
   }
 

@@ -17,8 +17,12 @@ import org.junit.jupiter.api.io.TempDir;
 class ComparisonTest {
   /** Rounds of a cost that scatter evenly by a part of it in both directions. */
   private static Samples rounds(double cost, double scatter, long seed) {
+    return rounds(25, cost, scatter, seed);
+  }
+
+  private static Samples rounds(int count, double cost, double scatter, long seed) {
     Random random = new Random(seed);
-    double[] values = new double[25];
+    double[] values = new double[count];
     for (int i = 0; i < values.length; i++) {
       values[i] = cost * (1 + scatter * (2 * random.nextDouble() - 1));
     }
@@ -43,6 +47,22 @@ class ComparisonTest {
     }
     assertThat(Comparison.row("a", rounds(1.15, 0.5, 1), rounds(1, 0.5, 2)).isRegression())
         .isFalse();
+  }
+
+  @Test
+  void ofFewRoundsTheSpreadIsAllOfThem() {
+    int named = 0;
+    for (int seed = 0; seed < 1000; seed++) {
+      Row row = Comparison.row("a", rounds(5, 1, 0.1, seed), rounds(5, 1, 0.1, seed + 100_000));
+      named += row.isRegression() || row.isImprovement() ? 1 : 0;
+      assertThat(
+              Comparison.row("a", rounds(5, 1.25, 0.1, seed), rounds(5, 1, 0.1, seed + 100_000))
+                  .isRegression())
+          .as("seed %d", seed)
+          .isTrue();
+    }
+    // Five of one run above five of the other: 2 in 252.
+    assertThat(named).isLessThan(20);
   }
 
   @Test
