@@ -202,8 +202,17 @@ final class PretrainCommand implements Callable<Integer> {
               + " starts it where there is none, does nothing where it is finished.")
   private boolean resume;
 
+  @Option(
+      names = "--overwrite",
+      description = "Delete the state of a run that was interrupted, and start anew.")
+  private boolean overwrite;
+
   @Override
   public Integer call() throws InterruptedException {
+    if (resume && overwrite) {
+      throw new IllegalArgumentException(
+          "--overwrite: deletes what --resume would go on with; pass one of them");
+    }
     Path log = beside(".jsonl");
     Path state = beside(".state");
     for (Path file : List.of(out, log, state)) {
@@ -213,6 +222,10 @@ final class PretrainCommand implements Callable<Integer> {
         ImageList.join(lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
     for (Path file : List.of(out, log, state)) {
       OutputFile.check(file, all.paths());
+    }
+    if (!resume && !overwrite && StateFile.exists(state)) {
+      throw new IllegalArgumentException(
+          state + ": of an interrupted run: --resume goes on with it, --overwrite deletes it");
     }
     if (width % 64 != 0 || width < 64) {
       throw new IllegalArgumentException("--width " + width + ": expected a multiple of 64");
@@ -258,7 +271,7 @@ final class PretrainCommand implements Callable<Integer> {
       if (!resume) {
         StateFile.delete(state);
       } else if (Files.exists(out) && !StateFile.exists(state)) {
-        checkFinished(pretrainer.identity(loader));
+        checkFinished(run(pretrainer, loader));
         progress.say(out + ": finished before; without --resume it is made anew");
         return 0;
       }
@@ -276,7 +289,7 @@ final class PretrainCommand implements Callable<Integer> {
       }
       boolean finished = results.size() == epochs;
       SafetensorsWriter.write(
-          out, weights(model), finished ? Map.of(RUN, pretrainer.identity(loader)) : Map.of());
+          out, weights(model), finished ? Map.of(RUN, run(pretrainer, loader)) : Map.of());
       progress.say(
           out
               + ": "
@@ -299,6 +312,10 @@ final class PretrainCommand implements Callable<Integer> {
     return 0;
   }
 
+  private String run(Pretrainer pretrainer, ImageLoader images) {
+    return pretrainer.identity(images) + ", half=" + half;
+  }
+
   /**
    * @throws IllegalArgumentException if the file that is there is not the end of the run asked for
    */
@@ -307,8 +324,8 @@ final class PretrainCommand implements Callable<Integer> {
       if (!run.equals(found.metadata().get(RUN))) {
         throw new IllegalArgumentException(
             out
-                + ": was not made by this run to its end, and there is nothing to go on from:"
-                + " choose another file, or leave out --resume to make it anew");
+                + ": was made by other options, from other lists or on another kind of processor,"
+                + " or not to its end: choose another file, or leave out --resume to make it anew");
       }
     }
   }

@@ -37,10 +37,7 @@ final class StudyFiles implements AutoCloseable {
     return weights.containsKey(task.start()) && folders.containsKey(task.data());
   }
 
-  /**
-   * Opens all that a task reads but its images, which is kept: a wrong file is told of before hours
-   * of other tasks' work.
-   */
+  /** Opens all that a task reads but its images; it stays open. */
   void open(StudyTask task) {
     training(task);
     validation(task);

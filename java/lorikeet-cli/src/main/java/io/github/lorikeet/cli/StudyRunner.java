@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
-import io.github.lorikeet.cli.output.Format;
+import io.github.lorikeet.cli.StudyRecipes.Start;
 import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.core.Device;
@@ -15,7 +15,9 @@ import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.TrainOptions;
 import io.github.lorikeet.vision.train.TrainingException;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -60,6 +62,7 @@ final class StudyRunner {
    *     others are finished, unless it was asked to stop
    */
   int run(List<StudyRun> runs) throws InterruptedException {
+    checkModels(runs);
     int failed = 0;
     for (int i = 0; i < runs.size() && !stop.getAsBoolean(); i++) {
       StudyRun run = runs.get(i);
@@ -74,10 +77,21 @@ final class StudyRunner {
         run(run, folder);
       } catch (TrainingException | ImageException e) {
         failed++;
-        progress.say(name + ": failed: " + Format.printable(e.getMessage()));
+        progress.say(name + ": failed: " + e.getMessage());
       }
     }
     return failed;
+  }
+
+  /** Hours of runs are not to come before a file that is no model, or a folder of another study. */
+  private void checkModels(List<StudyRun> runs) {
+    Set<Start> checked = EnumSet.noneOf(Start.class);
+    for (StudyRun run : runs) {
+      folder(run).isFinished();
+      if (checked.add(run.task().start())) {
+        run.model(files.model(run.task().start()), scale.imageSize());
+      }
+    }
   }
 
   private TrainingFolder folder(StudyRun run) {

@@ -157,8 +157,9 @@ final class TrainCommand implements Callable<Integer> {
           ImageLoader trainLoader = loader(trainImages, preprocess);
           ImageLoader validationLoader = loader(validationImages, preprocess);
           ImageLoader testLoader = testImages == null ? null : loader(testImages, preprocess)) {
+        folder.check(inputs());
         if (!resume) {
-          folder.clear(overwrite, inputs());
+          folder.clear(overwrite);
         }
         TrainingRun.Result result =
             folder.run(

@@ -105,14 +105,24 @@ final class TrainingFolder {
   }
 
   /**
+   * Makes sure that the run replaces nothing of what it reads.
+   *
+   * @throws IllegalArgumentException naming the file that it would
+   */
+  void check(List<Path> inputs) {
+    for (String name : List.of(CONFIG, RunLog.FILE, RESULT, WEIGHTS, PREDICTIONS, REPORT, STATE)) {
+      OutputFile.check(path.resolve(name), inputs);
+    }
+  }
+
+  /**
    * Makes the folder, and removes what a run before this one left in it.
    *
    * @param overwrite whether also what a run would be sorry to lose: a finished one's results, the
    *     state that an interrupted one can go on from
-   * @param inputs what this run reads
-   * @throws IllegalArgumentException if there is such a run, or a file to be replaced is an input
+   * @throws IllegalArgumentException if there is such a run
    */
-  void clear(boolean overwrite, List<Path> inputs) {
+  void clear(boolean overwrite) {
     OutputFolder.create(path);
     boolean finished = Files.exists(path.resolve(RESULT));
     if (!overwrite && (finished || StateFile.exists(path.resolve(STATE)))) {
@@ -123,9 +133,6 @@ final class TrainingFolder {
                       + " it"
                   : ": holds an interrupted run: --resume goes on with it, --overwrite deletes"
                       + " it"));
-    }
-    for (String name : List.of(CONFIG, RunLog.FILE, RESULT, WEIGHTS, PREDICTIONS, REPORT, STATE)) {
-      OutputFile.check(path.resolve(name), inputs);
     }
     for (String name : List.of(RESULT, WEIGHTS, PREDICTIONS, REPORT)) {
       try {

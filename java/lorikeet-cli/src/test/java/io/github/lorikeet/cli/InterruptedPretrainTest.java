@@ -67,6 +67,9 @@ class InterruptedPretrainTest {
     process.destroyForcibly();
     assertThat(process.waitFor()).as(Files.readString(said)).isEqualTo(SIGKILL);
     assertThat(parts).doesNotExist();
+    startSmall(list, parts);
+    assertThat(process.waitFor()).isEqualTo(WRONG_USAGE);
+    assertThat(said).content().contains("--resume goes on with it, --overwrite deletes it");
     startSmall(list, parts, "--resume");
     waitFor(20, log(parts));
     process.destroy();
@@ -87,7 +90,7 @@ class InterruptedPretrainTest {
     assertThat(log(parts)).doesNotExist();
     startSmall(list, parts, "--resume", "--seed", "5");
     assertThat(process.waitFor()).isEqualTo(WRONG_USAGE);
-    assertThat(said).content().contains(parts + ": was not made by this run to its end");
+    assertThat(said).content().contains(parts + ": was made by other options");
     assertThat(parts).hasSameBinaryContentAs(whole);
   }
 

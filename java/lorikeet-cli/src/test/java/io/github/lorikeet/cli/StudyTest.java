@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.lorikeet.cli.output.Json;
+import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.data.StudyData;
+import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -167,6 +169,15 @@ class StudyTest {
     assertThat(fails(words)).contains(list + ": no such file").hasLineCount(1);
     assertThat(study.resolve("mrm")).doesNotExist();
     Files.move(aside, list);
+    Path headless = folder.resolve("no-model.safetensors");
+    SafetensorsWriter.write(headless, Map.of("pos_embed", HostTensor.of(new float[64], 1, 1, 64)));
+    List<String> wrong = new ArrayList<>(words);
+    wrong.set(wrong.indexOf("--weights-cxr-mae") + 1, headless.toString());
+    wrong.set(wrong.indexOf("mrm/rsna/10,mrm/nih/10"), "mrm/rsna/10,cxr-mae/nih/10");
+    assertThat(fails(wrong))
+        .contains(headless + ": no tensor patch_embed.proj.weight")
+        .hasLineCount(1);
+    assertThat(study.resolve("mrm")).doesNotExist();
     Path image = StudyData.RSNA.read(folder.resolve("rsna"), "train_10.txt").path(0);
     Files.writeString(image, "no image");
     assertThat(fails(words)).contains("mrm/rsna/10", "failed: " + image);

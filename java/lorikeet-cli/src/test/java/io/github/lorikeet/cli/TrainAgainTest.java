@@ -80,8 +80,8 @@ class TrainAgainTest {
     Path weights =
         Files.move(folder.resolve("start.safetensors"), out.resolve("weights.safetensors"));
     byte[] bytes = Files.readAllBytes(weights);
-    for (String mode : List.of("full", "lora")) {
-      assertThat(train(2, weights, "--overwrite", "--mode", mode))
+    for (String how : List.of("--overwrite", "--resume")) {
+      assertThat(train(2, weights, how, "--mode", "full"))
           .isEqualTo(
               "lorikeet: %s: would replace %s, which is read; write to another file\n"
                   .formatted(weights, weights));

@@ -11,9 +11,9 @@ public final class Format {
 
   private Format() {}
 
-  /** A line that may quote a file: characters that would tell a terminal to do things as "?". */
-  public static String printable(String line) {
-    return line.replaceAll("\\p{Cntrl}", "?");
+  /** Text that may quote a file: characters that would tell a terminal to do things as "?". */
+  public static String printable(String text) {
+    return text.replaceAll("[\\p{Cc}&&[^\n]]", "?");
   }
 
   /** {@code 1234567} as "1,234,567". */

@@ -118,7 +118,7 @@ public final class Progress implements AutoCloseable {
   /** Prints a line that stays. */
   public void say(String line) {
     clear();
-    out.println(line);
+    out.println(Format.printable(line));
   }
 
   /** Takes the live line away. */

@@ -66,8 +66,6 @@ public final class ImageDecoder {
       throw new ImageException(file + ": no such file", e);
     } catch (IOException e) {
       throw new ImageException(file + ": cannot be read: " + FileProblem.of(e), e);
-    } catch (OutOfMemoryError e) {
-      throw new ImageException(file + ": not enough memory to read it", e);
     }
   }
 

@@ -15,7 +15,7 @@ public final class VitReader {
   /**
    * @param heads attention heads, or 0 for width / 64
    * @throws WeightsException if the tensors are not those of a vision transformer
-   * @throws IllegalArgumentException if they are not, or have no such number of heads
+   * @throws IllegalArgumentException if they cannot have this number of heads
    */
   public static VitConfig config(WeightSource source, int heads) {
     HostTensor projection = projection(source);
@@ -42,6 +42,9 @@ public final class VitReader {
               + fc1.shape()
               + ", expected [hidden, width]");
     }
+    if (heads > 0) {
+      VitConfig.checkHeads("heads", heads, width);
+    }
     try {
       return new VitConfig(
           imageSize(source),
@@ -53,11 +56,7 @@ public final class VitReader {
           (int) fc1.size(0),
           source.has("cls_token"));
     } catch (IllegalArgumentException e) {
-      String message = source.origin() + ": " + e.getMessage();
-      if (heads > 0) {
-        throw new IllegalArgumentException(message, e);
-      }
-      throw new WeightsException(message, e);
+      throw new WeightsException(source.origin() + ": " + e.getMessage(), e);
     }
   }
 
