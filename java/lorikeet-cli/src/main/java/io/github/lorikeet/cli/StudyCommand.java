@@ -202,7 +202,6 @@ final class StudyCommand implements Callable<Integer> {
         return 0;
       }
       OutputFolder folder = OutputFolder.create(out);
-      tasks.forEach(files::open);
       try (OutputLock _ = OutputLock.ofFolder(out);
           Interrupt interrupt = new Interrupt()) {
         StudyRunner runner =

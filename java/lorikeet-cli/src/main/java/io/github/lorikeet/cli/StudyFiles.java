@@ -37,15 +37,6 @@ final class StudyFiles implements AutoCloseable {
     return weights.containsKey(task.start()) && folders.containsKey(task.data());
   }
 
-  /** Opens all that a task reads but its images; it stays open. */
-  void open(StudyTask task) {
-    training(task);
-    validation(task);
-    test(task);
-    imageSize(task.start());
-    describe(task.start());
-  }
-
   ModelFile model(Start start) {
     return models.computeIfAbsent(start, s -> ModelFile.open(weights.get(s), null));
   }

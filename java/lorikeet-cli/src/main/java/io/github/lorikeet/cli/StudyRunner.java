@@ -62,12 +62,14 @@ final class StudyRunner {
    *     others are finished, unless it was asked to stop
    */
   int run(List<StudyRun> runs) throws InterruptedException {
+    List<TrainingFolder> folders = runs.stream().map(this::folder).toList();
+    folders.forEach(TrainingFolder::isFinished); // throws where another study's run is
     checkModels(runs);
     int failed = 0;
     for (int i = 0; i < runs.size() && !stop.getAsBoolean(); i++) {
       StudyRun run = runs.get(i);
       String name = "[" + (i + 1) + "/" + runs.size() + "] " + run.title();
-      TrainingFolder folder = folder(run);
+      TrainingFolder folder = folders.get(i);
       if (folder.isFinished()) {
         progress.say(name + ": finished before");
         continue;
@@ -83,17 +85,17 @@ final class StudyRunner {
     return failed;
   }
 
-  /** Hours of runs are not to come before a file that is no model, or a folder of another study. */
+  /** Makes a model of each start: a file that is none is told of before hours of others' runs. */
   private void checkModels(List<StudyRun> runs) {
     Set<Start> checked = EnumSet.noneOf(Start.class);
     for (StudyRun run : runs) {
-      folder(run).isFinished();
       if (checked.add(run.task().start())) {
         run.model(files.model(run.task().start()), scale.imageSize());
       }
     }
   }
 
+  /** Reads the run's lists and weights, whose checksums its configuration has. */
   private TrainingFolder folder(StudyRun run) {
     StudyTask task = run.task();
     TrainOptions options = run.options(files.imageSize(task.start()), scale);

@@ -49,16 +49,18 @@ class InterruptTest {
     }
   }
 
-  @Test
-  @Timeout(60)
-  void whatTheCommandSaysAtItsEndIsHeard() throws Exception {
+  private interface Then {
+    void check(Process process, Path said) throws Exception;
+  }
+
+  /** Starts the class and sends it a signal once it is busy. */
+  private void interrupt(Class<?> main, Then then) throws Exception {
     Path said = folder.resolve("said.txt");
-    Process process = OwnProcess.start(said, OwnProcess.of(Failing.class, List.of()));
+    Process process = OwnProcess.start(said, OwnProcess.of(main, List.of()));
     try {
       waitFor(said, "busy");
       process.destroy();
-      assertThat(process.waitFor()).isEqualTo(SIGTERM);
-      assertThat(said).content().contains("what went wrong");
+      then.check(process, said);
     } finally {
       process.destroyForcibly();
     }
@@ -66,19 +68,26 @@ class InterruptTest {
 
   @Test
   @Timeout(60)
+  void whatTheCommandSaysAtItsEndIsHeard() throws Exception {
+    interrupt(
+        Failing.class,
+        (process, said) -> {
+          assertThat(process.waitFor()).isEqualTo(SIGTERM);
+          assertThat(said).content().contains("what went wrong");
+        });
+  }
+
+  @Test
+  @Timeout(60)
   void theFirstIsAWishAndTheSecondEndsAtOnce() throws Exception {
-    Path said = folder.resolve("said.txt");
-    Process process = OwnProcess.start(said, OwnProcess.of(Busy.class, List.of()));
-    try {
-      waitFor(said, "busy");
-      process.destroy();
-      waitFor(said, "ending as soon as this step is done; Ctrl-C again ends at once");
-      assertThat(process.waitFor(500, TimeUnit.MILLISECONDS)).as("ended").isFalse();
-      process.destroy();
-      assertThat(process.waitFor()).isEqualTo(SIGTERM);
-    } finally {
-      process.destroyForcibly();
-    }
+    interrupt(
+        Busy.class,
+        (process, said) -> {
+          waitFor(said, "ending as soon as this step is done; Ctrl-C again ends at once");
+          assertThat(process.waitFor(500, TimeUnit.MILLISECONDS)).as("ended").isFalse();
+          process.destroy();
+          assertThat(process.waitFor()).isEqualTo(SIGTERM);
+        });
   }
 
   private static void waitFor(Path said, String text) throws Exception {

@@ -40,13 +40,15 @@ class ReportCommandTest {
   private String report(Path... folders) {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
+    assertThat(report(out, err, folders)).as(err.toString()).isZero();
+    return out.toString();
+  }
+
+  private int report(StringWriter out, StringWriter err, Path... folders) {
     String page = folder.resolve("page.html").toString();
     Stream<String> words =
         Stream.concat(Stream.of("report", "--out", page), Stream.of(folders).map(Path::toString));
-    int exitCode =
-        Main.run(new PrintWriter(out), new PrintWriter(err), words.toArray(String[]::new));
-    assertThat(exitCode).as(err.toString()).isZero();
-    return out.toString();
+    return Main.run(new PrintWriter(out), new PrintWriter(err), words.toArray(String[]::new));
   }
 
   @Test
@@ -66,15 +68,7 @@ class ReportCommandTest {
 
   private void refuses(String message) {
     StringWriter err = new StringWriter();
-    String page = folder.resolve("page.html").toString();
-    int exitCode =
-        Main.run(
-            new PrintWriter(new StringWriter()),
-            new PrintWriter(err),
-            "report",
-            "--out",
-            page,
-            folder.toString());
+    int exitCode = report(new StringWriter(), err, folder);
     assertThat(err.toString()).startsWith("lorikeet: " + message).hasLineCount(1);
     assertThat(exitCode).isEqualTo(1);
   }

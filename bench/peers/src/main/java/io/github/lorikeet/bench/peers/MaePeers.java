@@ -54,7 +54,8 @@ final class MaePeers {
       masked = indices(body, "masked");
       maskedPatches = indices(body, "masked_patches");
       optimizer =
-          OptimizerPeers.adamWSteps(layers.trained(), body.learningRate(), BETA2, fusedOptimizer);
+          OptimizerPeers.adamWSteps(
+              layers.trained(), body.learningRate(), BETA2, 0, fusedOptimizer);
     }
 
     private static Tensor indices(Body body, String name) {

@@ -86,7 +86,7 @@ final class OpenBlas {
     }
   }
 
-  /** C [m, n] = A [m, k] B + beta C; B is [k, n] or, transposed, [n, k]. */
+  /** C [m, n] = A [m, k] B; B is [k, n] or, transposed, [n, k]. */
   void multiply(Tensor a, Tensor b, boolean transposed, Tensor c) {
     int m = (int) c.size(0);
     int n = (int) c.size(1);

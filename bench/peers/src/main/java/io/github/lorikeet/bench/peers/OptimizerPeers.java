@@ -38,8 +38,10 @@ final class OptimizerPeers {
     return List.of(
         new Variant(
             "its optimiser",
-            body -> new Own(body, values -> sgd(values, body.learningRate(), DECAY))),
-        new Variant("its fused kernel", body -> new Fused(body, fusedSgd(DECAY))),
+            body -> new Own(body, v -> sgdSteps(v, body.learningRate(), DECAY, false))),
+        new Variant(
+            "its fused kernel",
+            body -> new Own(body, v -> sgdSteps(v, body.learningRate(), DECAY, true))),
         new Variant("in place by hand", body -> new SgdByHand(body)));
   }
 
@@ -47,19 +49,22 @@ final class OptimizerPeers {
     return List.of(
         new Variant(
             "its optimiser",
-            body -> new Own(body, values -> adamW(values, body.learningRate(), BETA2, DECAY))),
-        new Variant("its fused kernel", body -> new Fused(body, fusedAdamW(BETA2, DECAY))),
+            body -> new Own(body, v -> adamWSteps(v, body.learningRate(), BETA2, DECAY, false))),
+        new Variant(
+            "its fused kernel",
+            body -> new Own(body, v -> adamWSteps(v, body.learningRate(), BETA2, DECAY, true))),
         new Variant("in place by hand", body -> new AdamWByHand(body)));
   }
 
-  static Optimizer sgd(TensorVector values, double learningRate, double decay) {
+  private static Optimizer sgd(TensorVector values, double learningRate, double decay) {
     SGDOptions options = new SGDOptions(learningRate);
     options.momentum().put(MOMENTUM);
     options.weight_decay().put(decay);
     return new SGD(values, options);
   }
 
-  static Optimizer adamW(TensorVector values, double learningRate, double beta2, double decay) {
+  private static Optimizer adamW(
+      TensorVector values, double learningRate, double beta2, double decay) {
     AdamWOptions options = new AdamWOptions(learningRate);
     DoublePointer betas = options.betas();
     betas.put(0, BETA1).put(1, beta2);
@@ -76,18 +81,19 @@ final class OptimizerPeers {
   }
 
   /** By libtorch's class, or by its fused kernel. */
-  static Steps sgdSteps(TensorVector values, double learningRate, boolean fused) {
-    Optimizer optimizer = sgd(values, learningRate, 0);
+  static Steps sgdSteps(TensorVector values, double learningRate, double decay, boolean fused) {
+    Optimizer optimizer = sgd(values, learningRate, decay);
     return fused
-        ? new FusedSteps(optimizer, values, learningRate, fusedSgd(0))
+        ? new FusedSteps(optimizer, values, learningRate, fusedSgd(decay))
         : new OwnSteps(optimizer);
   }
 
   /** By libtorch's class, or by its fused kernel. */
-  static Steps adamWSteps(TensorVector values, double learningRate, double beta2, boolean fused) {
-    Optimizer optimizer = adamW(values, learningRate, beta2, 0);
+  static Steps adamWSteps(
+      TensorVector values, double learningRate, double beta2, double decay, boolean fused) {
+    Optimizer optimizer = adamW(values, learningRate, beta2, decay);
     return fused
-        ? new FusedSteps(optimizer, values, learningRate, fusedAdamW(beta2, 0))
+        ? new FusedSteps(optimizer, values, learningRate, fusedAdamW(beta2, decay))
         : new OwnSteps(optimizer);
   }
 
@@ -125,26 +131,27 @@ final class OptimizerPeers {
     }
   }
 
-  /** libtorch's class, which makes several passes of elementwise operations. */
+  /**
+   * libtorch's own: its class, which makes several passes of elementwise operations, or its kernel.
+   */
   private static final class Own extends Step {
-    private final Optimizer optimizer;
+    private final Steps steps;
 
-    Own(Body body, java.util.function.Function<TensorVector, Optimizer> maker) {
+    Own(Body body, java.util.function.Function<TensorVector, Steps> maker) {
       super(body);
       value.requires_grad_(true);
       value.mutable_grad().put(gradient);
-      optimizer = maker.apply(new TensorVector(value));
+      steps = maker.apply(new TensorVector(value));
     }
 
     @Override
     void step() {
-      optimizer.step();
+      steps.step();
     }
   }
 
   // The C++ API does not name the fused kernels; TorchScript does. Lists are made apart: a call
-  // over
-  // lists that the function itself made is taken for one without effect, and left out.
+  // over lists that the function itself made is taken for one without effect, and left out.
   private static final String LIST =
       "def list(x: Tensor):\n  return [x]\n"
           + "def append(xs: List[Tensor], x: Tensor):\n  xs.append(x)\n";
@@ -216,30 +223,6 @@ final class OptimizerPeers {
             new IValueVector(
                 valueList, list(Tensor::grad), first, second, counts, new IValue(learningRate)));
       }
-    }
-  }
-
-  private static final class Fused extends Step {
-    private final CompilationUnit unit;
-    private final Function function;
-    private final IValueVector arguments = new IValueVector();
-
-    Fused(Body body, String source) {
-      super(body);
-      unit = torch.compile(LIST + source);
-      function = unit.find_function(new QualifiedName("step"));
-      Function list = unit.find_function(new QualifiedName("list"));
-      for (Tensor tensor :
-          List.of(
-              value, gradient, torch.zeros_like(value), torch.zeros_like(value), torch.ones(1))) {
-        arguments.push_back(list.apply(new IValueVector(new IValue(tensor))));
-      }
-      arguments.push_back(new IValue(learningRate));
-    }
-
-    @Override
-    void step() {
-      function.apply(arguments);
     }
   }
 

@@ -46,7 +46,7 @@ final class VitPeers {
       targets = training ? Torch.of(body.tensors().get("targets")).toType(type) : null;
       optimizer =
           training
-              ? OptimizerPeers.sgdSteps(layers.trained(), body.learningRate(), fusedOptimizer)
+              ? OptimizerPeers.sgdSteps(layers.trained(), body.learningRate(), 0, fusedOptimizer)
               : null;
     }
 
