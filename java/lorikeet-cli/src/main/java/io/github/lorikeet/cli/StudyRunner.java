@@ -85,13 +85,19 @@ final class StudyRunner {
     return failed;
   }
 
-  /** Makes a model of each start: a file that is none is told of before hours of others' runs. */
+  /**
+   * Makes a model of each start: a file that is none is told of before hours of others' runs, and
+   * so is what was left out of one.
+   */
   private void checkModels(List<StudyRun> runs) {
     Set<Start> checked = EnumSet.noneOf(Start.class);
     for (StudyRun run : runs) {
       if (checked.add(run.task().start())) {
         run.model(files.model(run.task().start()), scale.imageSize());
       }
+    }
+    for (Start start : checked) {
+      files.model(start).notes().forEach(note -> progress.say("note: " + start.id() + ": " + note));
     }
   }
 

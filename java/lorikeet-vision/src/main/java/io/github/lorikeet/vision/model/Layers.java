@@ -57,12 +57,20 @@ final class Layers {
     return add(name, source.orStart(name, start, sizes));
   }
 
-  /** W [out, in] and bias; missing ones start as masked autoencoders do (Xavier, zero). */
+  /** A tensor that starts from nothing only where the whole model does. */
+  private Parameter addNeeded(String name, Supplier<float[]> start, long... sizes) {
+    return add(name, source.orAnew(name, start, sizes));
+  }
+
+  /**
+   * W [out, in] and bias. A model from nothing starts as masked autoencoders do (Xavier, zero); a
+   * checkpoint must have the weight, and may lack the bias.
+   */
   void addLinear(String module, long out, long in) {
     String weight = module + ".weight";
     addLinear(
         module,
-        add(weight, () -> initializer.xavierUniform(weight, out, in), out, in),
+        addNeeded(weight, () -> initializer.xavierUniform(weight, out, in), out, in),
         add(module + ".bias", () -> new float[(int) out], out));
   }
 
@@ -77,7 +85,7 @@ final class Layers {
     long pixels = (long) config.channels() * patch * patch;
     addLinear(
         "patch_embed.proj",
-        add(
+        addNeeded(
             weight,
             () -> initializer.xavierUniform(weight, config.width(), pixels),
             config.width(),
@@ -87,13 +95,21 @@ final class Layers {
         add("patch_embed.proj.bias", () -> new float[config.width()], config.width()));
   }
 
+  /** A norm that a checkpoint must have the weight of. */
   void addNorm(String module, long width) {
+    addNorm(module, addNeeded(module + ".weight", () -> filled(width, 1), width), width);
+  }
+
+  /** A norm that starts anew where a checkpoint lacks it. */
+  void addNewNorm(String module, long width) {
+    addNorm(module, add(module + ".weight", () -> filled(width, 1), width), width);
+  }
+
+  private void addNorm(String module, Parameter weight, long width) {
     norms.put(
         module,
         new LayerNorm(
-            add(module + ".weight", () -> filled(width, 1), width),
-            add(module + ".bias", () -> new float[(int) width], width),
-            LAYER_NORM_EPS));
+            weight, add(module + ".bias", () -> new float[(int) width], width), LAYER_NORM_EPS));
   }
 
   /** One pre-norm transformer block's layers. */

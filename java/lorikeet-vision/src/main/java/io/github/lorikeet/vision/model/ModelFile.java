@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedInputStream;
 
@@ -27,6 +28,12 @@ import java.util.zip.CheckedInputStream;
 public final class ModelFile implements AutoCloseable {
   /** The study's alpha, for its checkpoints do not say it. */
   static final float STUDY_ALPHA = 32;
+
+  /** Names that this class reads, perhaps of a model saved inside DataParallel. */
+  private static final Pattern MODEL_TENSOR =
+      Pattern.compile(
+          "(module\\.)?(cls_token|pos_embed|(patch_embed|blocks|fc_norm|head)\\..*)",
+          Pattern.DOTALL);
 
   private final Checkpoint checkpoint;
   private final Path adapterFolder;
@@ -59,6 +66,7 @@ public final class ModelFile implements AutoCloseable {
   public static ModelFile open(Path weights, Path adapter) {
     Checkpoint checkpoint = Checkpoint.open(weights);
     try {
+      checkLeftOut(checkpoint);
       Map<String, HostTensor> tensors = new LinkedHashMap<>(checkpoint.tensors());
       List<String> notes = new ArrayList<>(checkpoint.notes());
       if (adapter != null) {
@@ -77,6 +85,25 @@ public final class ModelFile implements AutoCloseable {
       checkpoint.close();
       throw e;
     }
+  }
+
+  /** A model's tensor of a type that is not read would otherwise look missing, or like a gap. */
+  private static void checkLeftOut(Checkpoint checkpoint) {
+    checkpoint
+        .leftOut()
+        .forEach(
+            (name, why) -> {
+              if (MODEL_TENSOR.matcher(name).matches()) {
+                throw new WeightsException(
+                    checkpoint.path()
+                        + ": "
+                        + name
+                        + " is "
+                        + why
+                        + ", expected floating-point numbers: quantised weights are not"
+                        + " supported");
+              }
+            });
   }
 
   /**
@@ -207,9 +234,9 @@ public final class ModelFile implements AutoCloseable {
     return checksum;
   }
 
-  /** What a person should know of how the files were read. */
+  /** What a person should know of how the files were read, once for all models made of them. */
   public List<String> notes() {
-    return List.copyOf(notes);
+    return notes.stream().distinct().toList();
   }
 
   @Override

@@ -42,7 +42,8 @@ public final class VisionTransformer {
    *
    * @param labels logits an image
    * @param trainable whether training changes the parameter of a name, adapters' included
-   * @throws WeightsException if the backbone's tensors do not fit the configuration
+   * @throws WeightsException if weights of the backbone are missing, do not fit the configuration
+   *     or belong to layers that it does not have
    */
   public VisionTransformer(
       VitConfig config,
@@ -69,7 +70,7 @@ public final class VisionTransformer {
     for (int i = 0; i < config.depth(); i++) {
       layers.addBlock("blocks." + i, width, config.hidden());
     }
-    layers.addNorm("fc_norm", width);
+    layers.addNewNorm("fc_norm", width);
     layers.addLinear(
         "head",
         layers.add(
@@ -82,6 +83,7 @@ public final class VisionTransformer {
                 labels,
                 width)),
         layers.add("head.bias", source.orRestart("head.bias", () -> new float[labels], labels)));
+    source.checkAllUsed("blocks.");
   }
 
   private HostTensor position(WeightSource source) {

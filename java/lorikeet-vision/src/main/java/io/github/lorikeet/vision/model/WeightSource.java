@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.vision.model;
 
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.weights.WeightsException;
 import java.util.ArrayList;
@@ -41,6 +42,11 @@ public final class WeightSource {
     return new WeightSource("no checkpoint", Map.of());
   }
 
+  /** Without a tensor at all, so that a whole model starts anew. */
+  private boolean isNone() {
+    return tensors.isEmpty();
+  }
+
   public String origin() {
     return origin;
   }
@@ -49,7 +55,11 @@ public final class WeightSource {
     return tensors.containsKey(name);
   }
 
-  /** The tensor of this name, of whatever shape. */
+  /**
+   * The tensor of this name, of whatever shape.
+   *
+   * @throws WeightsException if it is missing or holds integers
+   */
   public HostTensor find(String name) {
     HostTensor tensor = tensors.get(name);
     if (tensor == null) {
@@ -58,6 +68,15 @@ public final class WeightSource {
               + ": no tensor "
               + name
               + ", expected the weights of a vision transformer under timm's names");
+    }
+    if (tensor.type() == DType.I32 || tensor.type() == DType.U8) {
+      throw new WeightsException(
+          origin
+              + ": "
+              + name
+              + " is "
+              + tensor.shape()
+              + ", expected floating-point numbers: quantised weights are not supported");
     }
     return tensor;
   }
@@ -86,6 +105,11 @@ public final class WeightSource {
   /** The same, or starting values where there is no such tensor. */
   public HostTensor orStart(String name, Supplier<float[]> start, long... sizes) {
     return has(name) ? require(name, sizes) : start(name, start, sizes);
+  }
+
+  /** The same, or starting values where the whole model starts anew. */
+  HostTensor orAnew(String name, Supplier<float[]> start, long... sizes) {
+    return isNone() ? start(name, start, sizes) : require(name, sizes);
   }
 
   /** The same, or starting values also where the tensor has another shape: for heads. */
@@ -117,15 +141,39 @@ public final class WeightSource {
   /** What a person should know of how the checkpoint was read. */
   public List<String> notes() {
     List<String> all = new ArrayList<>(notes);
-    if (!tensors.isEmpty() && !started.isEmpty()) {
+    if (!isNone() && !started.isEmpty()) {
       all.add("started anew, not in " + origin + ": " + list(started));
     }
-    Set<String> unused = new LinkedHashSet<>(tensors.keySet());
-    unused.removeAll(used);
+    Set<String> unused = unused();
     if (!unused.isEmpty()) {
       all.add("not needed, left out of " + origin + ": " + list(unused));
     }
     return all;
+  }
+
+  private Set<String> unused() {
+    Set<String> unused = new LinkedHashSet<>(tensors.keySet());
+    unused.removeAll(used);
+    return unused;
+  }
+
+  /**
+   * Makes sure that a finished model took every tensor of a part but its LoRA layers, which are
+   * attached apart: it would compute something else than the checkpoint's model did.
+   *
+   * @param prefix of the part's names
+   * @throws WeightsException if tensors are left
+   */
+  void checkAllUsed(String prefix) {
+    Set<String> left = unused();
+    left.removeIf(name -> !name.startsWith(prefix) || name.contains(".lora_"));
+    if (!left.isEmpty()) {
+      throw new WeightsException(
+          origin
+              + ": has layers that this model does not have: "
+              + list(left)
+              + "; expected plain blocks, numbered without a gap");
+    }
   }
 
   private static String list(Set<String> names) {

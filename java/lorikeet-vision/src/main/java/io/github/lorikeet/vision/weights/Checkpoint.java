@@ -30,12 +30,14 @@ public final class Checkpoint implements AutoCloseable {
   private final Map<String, HostTensor> tensors;
   private final Map<String, String> metadata;
   private final List<String> notes;
+  private final Map<String, String> leftOut;
 
   private Checkpoint(MappedFile file, Contents contents) {
     this.file = file;
     tensors = Collections.unmodifiableMap(withoutParallelPrefix(contents));
     metadata = Collections.unmodifiableMap(contents.metadata);
     notes = List.copyOf(contents.notes());
+    leftOut = Collections.unmodifiableMap(contents.leftOut());
   }
 
   /**
@@ -75,6 +77,11 @@ public final class Checkpoint implements AutoCloseable {
   /** What was left out or changed in reading, one sentence each, for the user to see. */
   public List<String> notes() {
     return notes;
+  }
+
+  /** Entries that were left out, by the name they have in the file, and why: "of type I8". */
+  public Map<String, String> leftOut() {
+    return leftOut;
   }
 
   /**

@@ -47,6 +47,13 @@ final class Contents {
     return all;
   }
 
+  /** What is ignored, by name, and why. */
+  Map<String, String> leftOut() {
+    Map<String, String> reasons = new LinkedHashMap<>();
+    leftOut.forEach((reason, names) -> names.forEach(name -> reasons.put(name, reason)));
+    return reasons;
+  }
+
   /** The first few of many names, quoted. */
   static String some(List<String> names) {
     List<String> first =

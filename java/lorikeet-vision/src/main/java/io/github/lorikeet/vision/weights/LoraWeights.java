@@ -88,8 +88,8 @@ public record LoraWeights(
     for (String name : checkpoint.tensors().keySet()) {
       if (name.endsWith(A_SUFFIX)) {
         String module = name.substring(0, name.length() - A_SUFFIX.length());
-        HostTensor a = checkpoint.require(name).f32();
-        HostTensor b = checkpoint.require(module + B_SUFFIX).f32();
+        HostTensor a = matrix(checkpoint, name).f32();
+        HostTensor b = matrix(checkpoint, module + B_SUFFIX).f32();
         try {
           found.put(module, merged(a, b, alpha, dropout));
         } catch (WeightsException e) {
@@ -99,6 +99,19 @@ public record LoraWeights(
       }
     }
     return found;
+  }
+
+  /** One of the two matrices as the file has it. */
+  static HostTensor matrix(Checkpoint checkpoint, String name) {
+    HostTensor tensor = checkpoint.require(name);
+    boolean real = tensor.type() != DType.I32 && tensor.type() != DType.U8;
+    if (!real || tensor.rank() != 2 || tensor.elements() == 0) {
+      throw WeightsException.in(
+          checkpoint.path(),
+          "%s is %s; expected a matrix of real numbers"
+              .formatted(WeightsException.quote(name), tensor.shape()));
+    }
+    return tensor;
   }
 
   private static LoraWeights merged(HostTensor a, HostTensor b, float alpha, float dropout) {

@@ -3,7 +3,6 @@
 
 package io.github.lorikeet.vision.weights;
 
-import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.file.AtomicFile;
 import io.github.lorikeet.vision.weights.LoraWeights.Columns;
@@ -182,15 +181,7 @@ public record PeftAdapter(
 
   /** A copy in f32. */
   private static HostTensor matrix(Checkpoint checkpoint, String key) {
-    HostTensor tensor = checkpoint.require(key);
-    boolean real = tensor.type() != DType.I32 && tensor.type() != DType.U8;
-    if (!real || tensor.rank() != 2 || tensor.elements() == 0) {
-      throw WeightsException.in(
-          checkpoint.path(),
-          "%s is %s; expected a matrix of real numbers"
-              .formatted(WeightsException.quote(key), tensor.shape()));
-    }
-    return copy(tensor).f32();
+    return copy(LoraWeights.matrix(checkpoint, key)).f32();
   }
 
   private static HostTensor copy(HostTensor tensor) {

@@ -7,14 +7,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
+import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.weights.Mutations;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.WeightsException;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -25,6 +29,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whatever shapes and names a checkpoint has: a model, or a message about it, in little memory. */
@@ -48,6 +53,8 @@ class HostileModelsTest {
     add(tensors, "blocks.0.attn.qkv.bias", 192);
     add(tensors, "blocks.0.attn.qkv.lora_A", 8, 64);
     add(tensors, "blocks.0.attn.qkv.lora_B", 128, 4);
+    add(tensors, "blocks.0.attn.proj.weight", 64, 64);
+    add(tensors, "blocks.0.norm2.weight", 64);
     add(tensors, "blocks.0.mlp.fc1.weight", 128, 64);
     add(tensors, "blocks.0.mlp.fc2.weight", 64, 128);
     add(tensors, "head.weight", 2, 64);
@@ -81,6 +88,69 @@ class HostileModelsTest {
           .hasMessageStartingWith(file + ": ")
           .hasMessageContaining("expected 1 to");
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "patch_embed.proj.weight",
+        "blocks.0.norm1.weight",
+        "blocks.0.attn.proj.weight",
+        "blocks.0.norm2.weight",
+        "blocks.0.mlp.fc2.weight"
+      })
+  void aBackboneWithAHoleIsNoStart(String name) {
+    Map<String, HostTensor> tensors = tensors();
+    tensors.remove(name);
+    refuses(write(tensors), "no tensor " + name);
+  }
+
+  @Test
+  void missingBiasesAreZero() {
+    Map<String, HostTensor> tensors = tensors();
+    tensors.keySet().removeIf(name -> name.endsWith(".bias"));
+    backbone(write(tensors), 0);
+  }
+
+  /** After a gap in the depth, LayerScale, a norm of queries: none may be left out in silence. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"blocks.2.norm1.weight", "blocks.0.ls1.gamma", "blocks.0.attn.q_norm.weight"})
+  void layersThatTheModelDoesNotHaveAreRefused(String name) {
+    Map<String, HostTensor> tensors = tensors();
+    add(tensors, name, 64);
+    refuses(write(tensors), "layers that this model does not have: " + name);
+  }
+
+  /** I8 takes U8's place in the header, as nothing here writes it. */
+  @ParameterizedTest
+  @CsvSource({"U8, U8", "I32, I32", "U8, I8"})
+  void integersAreNoWeights(DType written, String type) throws IOException {
+    Map<String, HostTensor> tensors = tensors();
+    MemorySegment zeros = Arena.ofAuto().allocate(64L * 64 * written.bytes());
+    String name = "blocks.0.attn.proj.weight";
+    tensors.put(name, new HostTensor(written, new long[] {64, 64}, zeros));
+    Path file = write(tensors);
+    String bytes = Files.readString(file, StandardCharsets.ISO_8859_1);
+    Files.writeString(
+        file,
+        bytes.replace("\"" + written.name() + "\"", "\"" + type + "\""),
+        StandardCharsets.ISO_8859_1);
+    refuses(file, name + " is ");
+    refuses(file, "expected floating-point numbers");
+  }
+
+  private Path write(Map<String, HostTensor> tensors) {
+    Path file = folder.resolve("model.safetensors");
+    SafetensorsWriter.write(file, tensors);
+    return file;
+  }
+
+  private static void refuses(Path file, String words) {
+    assertThatThrownBy(() -> backbone(file, 0))
+        .isInstanceOf(WeightsException.class)
+        .hasMessageStartingWith(file + ": ")
+        .hasMessageContaining(words);
   }
 
   @ParameterizedTest
