@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.Format;
 import io.github.lorikeet.cli.output.OutputFile;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.model.ModelFile;
@@ -75,7 +76,7 @@ final class ModelExport {
         SafetensorsWriter.write(out, tensors);
       }
       PrintWriter err = spec.commandLine().getErr();
-      file.notes().forEach(note -> err.println("note: " + note));
+      file.notes().forEach(note -> err.println("note: " + Format.printable(note)));
       PrintWriter stdout = spec.commandLine().getOut();
       stdout.println(out + ": " + tensors.size() + " tensors");
       stdout.flush();

@@ -5,9 +5,11 @@ package io.github.lorikeet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.model.Initializer;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.weights.Checkpoint;
+import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -249,6 +251,19 @@ class TrainingCommandsTest {
     assertThat(notes(merged)).noneMatch(note -> note.contains("LoRA layers"));
     assertOneFailure(
         2, lorikeet("merge", "--weights", merged, "--out", folder.resolve("m")), "--adapter");
+  }
+
+  @Test
+  void namesInAFileTellATerminalNothing() {
+    Map<String, HostTensor> tensors = new LinkedHashMap<>(TestFiles.smallModel(1, 1));
+    tensors.put("blocks.0.attn.qkv.lora_A", HostTensor.of(new float[2 * 64], 2, 64));
+    tensors.put("blocks.0.attn.qkv.lora_B", HostTensor.of(new float[128], 128, 1));
+    tensors.put("\u001b[31m", HostTensor.of(new float[1], 1));
+    Path weights = folder.resolve("weights.safetensors");
+    SafetensorsWriter.write(weights, tensors);
+    Result merged = lorikeet("merge", "--weights", weights, "--out", folder.resolve("m.pth"));
+    assertThat(merged.exitCode()).as(merged.err()).isZero();
+    assertThat(merged.err()).contains("left out of " + weights + ": ?[31m");
   }
 
   private static List<String> notes(Path weights) {
