@@ -56,7 +56,9 @@ final class TrainCommand implements Callable<Integer> {
       names = "--weights",
       paramLabel = "FILE",
       required = true,
-      description = "Weights to start from: safetensors or PyTorch .pth.")
+      description =
+          "Weights to start from: safetensors or PyTorch .pth. A head among them is left out: it"
+              + " starts anew.")
   private Path weights;
 
   @Option(

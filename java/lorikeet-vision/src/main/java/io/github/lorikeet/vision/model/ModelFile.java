@@ -143,7 +143,8 @@ public final class ModelFile implements AutoCloseable {
   }
 
   /**
-   * A model to be trained; adapters in the files are not attached.
+   * A model to be trained: its head starts anew, as the study's does, whether or not the file has
+   * one of as many labels. Adapters in the files are not attached.
    *
    * @param heads attention heads, 0 for width / 64
    * @param labels logits an image
@@ -154,6 +155,7 @@ public final class ModelFile implements AutoCloseable {
   public VisionTransformer backbone(
       int heads, int labels, int imageSize, Initializer initializer, Predicate<String> trainable) {
     WeightSource source = source();
+    source.drop("head", "a head to be trained starts anew");
     VisionTransformer model =
         new VisionTransformer(
             config(source, heads, imageSize), labels, source, initializer, trainable);

@@ -37,13 +37,13 @@ public final class VisionTransformer {
   private final Parameter classToken;
 
   /**
-   * Takes the source's tensors; a missing or otherwise shaped head and a missing {@code fc_norm}
-   * start anew. A position embedding of another grid is resized.
+   * Takes the source's tensors; a missing head and a missing {@code fc_norm} start anew. A position
+   * embedding of another grid is resized.
    *
    * @param labels logits an image
    * @param trainable whether training changes the parameter of a name, adapters' included
    * @throws WeightsException if weights of the backbone are missing, do not fit the configuration
-   *     or belong to layers that it does not have
+   *     or belong to layers that it does not have, or if a head is of another number of labels
    */
   public VisionTransformer(
       VitConfig config,
@@ -75,14 +75,10 @@ public final class VisionTransformer {
         "head",
         layers.add(
             "head.weight",
-            source.orRestart(
-                "head.weight",
-                () ->
-                    initializer.truncatedNormal(
-                        "head.weight", (long) labels * width, HEAD_DEVIATION),
-                labels,
-                width)),
-        layers.add("head.bias", source.orRestart("head.bias", () -> new float[labels], labels)));
+            () -> initializer.truncatedNormal("head.weight", (long) labels * width, HEAD_DEVIATION),
+            labels,
+            width),
+        layers.add("head.bias", () -> new float[labels], labels));
     source.checkAllUsed("blocks.");
   }
 

@@ -7,6 +7,8 @@ import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.weights.WeightsException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +26,7 @@ public final class WeightSource {
 
   private final String origin;
   private final Map<String, HostTensor> tensors;
+  private final Set<String> dropped = new HashSet<>();
   private final Set<String> used = new LinkedHashSet<>();
   private final Set<String> started = new LinkedHashSet<>();
   private final List<String> notes = new ArrayList<>();
@@ -52,7 +55,7 @@ public final class WeightSource {
   }
 
   public boolean has(String name) {
-    return tensors.containsKey(name);
+    return tensors.containsKey(name) && !dropped.contains(name);
   }
 
   /**
@@ -112,23 +115,25 @@ public final class WeightSource {
     return isNone() ? start(name, start, sizes) : require(name, sizes);
   }
 
-  /** The same, or starting values also where the tensor has another shape: for heads. */
-  public HostTensor orRestart(String name, Supplier<float[]> start, long... sizes) {
-    if (has(name) && !Arrays.equals(find(name).sizes(), sizes)) {
-      used.add(name);
-      notes.add(
-          name
-              + " is "
-              + find(name).shape()
-              + ", dropped for one of sizes "
-              + Arrays.toString(sizes));
-      return start(name, start, sizes);
+  /**
+   * Forgets a module's tensors, which then start anew.
+   *
+   * @param why for a note, where there are any
+   */
+  void drop(String module, String why) {
+    List<String> names =
+        tensors.keySet().stream().filter(name -> name.startsWith(module + ".")).toList();
+    if (!names.isEmpty()) {
+      dropped.addAll(names);
+      used.addAll(names);
+      notes.add(list(names) + " of " + origin + " dropped: " + why);
     }
-    return orStart(name, start, sizes);
   }
 
   private HostTensor start(String name, Supplier<float[]> start, long... sizes) {
-    started.add(name);
+    if (!dropped.contains(name)) {
+      started.add(name);
+    }
     return HostTensor.of(start.get(), sizes);
   }
 
@@ -176,7 +181,7 @@ public final class WeightSource {
     }
   }
 
-  private static String list(Set<String> names) {
+  private static String list(Collection<String> names) {
     String listed = String.join(", ", names.stream().limit(NAMES_LISTED).toList());
     int more = names.size() - NAMES_LISTED;
     return more > 0 ? listed + " and " + more + " more" : listed;

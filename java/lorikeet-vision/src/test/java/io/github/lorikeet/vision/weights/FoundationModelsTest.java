@@ -20,6 +20,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Checkpoints named and shaped as those of MRM, CXR_MAE and MAE, made small, and of their size. */
 class FoundationModelsTest {
@@ -164,16 +166,25 @@ class FoundationModelsTest {
   }
 
   /** A timm model's whole state, its own head among it, at the top of a .bin file. */
-  @Test
-  void dropsTheHeadOfAnotherTask() throws IOException {
+  @ParameterizedTest
+  @ValueSource(ints = {14, 1000})
+  void trainingStartsAHeadAnewWhateverTheFileHas(int labels) throws IOException {
     Map<String, long[]> weights = encoder(64, 1, 8, 17);
     norm(weights, "fc_norm", 64);
-    linear(weights, "head", 1000, 64);
+    linear(weights, "head", labels, 64);
     try (ModelFile file = ModelFile.open(torch(weights), null)) {
       VisionTransformer model = backbone(file, 14);
       assertThat(model.labels()).isEqualTo(14);
+      assertThat(model.linears().get("head").bias().initial().toFloats()).containsOnly(0);
+      for (float value : model.linears().get("head").weight().initial().toFloats()) {
+        assertThat(Math.abs(value)).isLessThanOrEqualTo(2 * 2e-5f);
+      }
       assertThat(file.notes())
-          .contains("head.weight is f32 [1000, 64], dropped for one of sizes [14, 64]");
+          .contains(
+              "head.weight, head.bias of "
+                  + folder.resolve("foundation.pth")
+                  + " dropped: a head to be trained starts anew")
+          .noneMatch(note -> note.startsWith("started anew"));
     }
   }
 
