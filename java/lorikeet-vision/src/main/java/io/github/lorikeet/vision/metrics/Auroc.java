@@ -19,6 +19,9 @@ import java.util.SplittableRandom;
  */
 public record Auroc(List<Double> perLabel, double mean, List<String> notes) {
 
+  /** So that both ends of an interval are more than an extreme. */
+  private static final int LEAST_ROUNDS = 40;
+
   /** A 95 % interval. */
   public record Interval(double low, double high) {
     /** The middle 95 % of those samples that are numbers; NaN to NaN without any. */
@@ -67,19 +70,24 @@ public record Auroc(List<Double> perLabel, double mean, List<String> notes) {
    * The bootstrap's percentile intervals (Efron, Annals of Statistics 7, 1979) of each label's area
    * and of their mean: images are drawn with replacement and not by label, all labels of an image
    * together. A sample in which a label is all 0 or all 1 has no area of that label, and takes no
-   * part in its interval.
+   * part in its interval, nor in the mean's: a mean over fewer labels is of something else. Where
+   * fewer than 40 samples have an area of every label that has one here, the mean's interval is of
+   * the means over those labels that each sample has.
    *
    * @param rounds samples drawn, at least 40 for both ends to be more than an extreme
    */
   public static Intervals intervals(float[] scores, byte[] labels, int k, int rounds, long seed) {
-    if (rounds < 40) {
-      throw new IllegalArgumentException(rounds + " bootstrap rounds: expected at least 40");
+    if (rounds < LEAST_ROUNDS) {
+      throw new IllegalArgumentException(
+          rounds + " bootstrap rounds: expected at least " + LEAST_ROUNDS);
     }
     List<Ranking> rankings = rankings(scores, labels, k);
     int images = scores.length / k;
     SplittableRandom random = new SplittableRandom(seed);
     double[][] areas = new double[k][rounds];
+    long whole = rankings.stream().filter(r -> !Double.isNaN(r.area(null))).count();
     double[] means = new double[rounds];
+    double[] wholeMeans = new double[rounds];
     int[] drawn = new int[images];
     for (int round = 0; round < rounds; round++) {
       Arrays.fill(drawn, 0);
@@ -88,12 +96,16 @@ public record Auroc(List<Double> perLabel, double mean, List<String> notes) {
       }
       List<Double> sample = rankings.stream().map(r -> r.area(drawn)).toList();
       means[round] = mean(sample);
+      boolean isWhole = sample.stream().filter(area -> !area.isNaN()).count() == whole;
+      wholeMeans[round] = isWhole ? means[round] : Double.NaN;
       for (int label = 0; label < k; label++) {
         areas[label][round] = sample.get(label);
       }
     }
+    long wholeRounds = Arrays.stream(wholeMeans).filter(m -> !Double.isNaN(m)).count();
     return new Intervals(
-        Arrays.stream(areas).map(Interval::middle).toList(), Interval.middle(means));
+        Arrays.stream(areas).map(Interval::middle).toList(),
+        Interval.middle(wholeRounds < LEAST_ROUNDS ? means : wholeMeans));
   }
 
   private static double mean(List<Double> areas) {

@@ -194,6 +194,43 @@ class AurocTest {
     assertThat(interval(scores, labels, 8)).isNotEqualTo(interval);
   }
 
+  /**
+   * The first label is told by chance, the second, which one image of 40 has, perfectly: a mean of
+   * both is at least .5, of the first alone it may be less. A third that no image has changes
+   * nothing.
+   */
+  @Test
+  void theMeansIntervalIsOfSamplesWithEveryLabel() {
+    float[] scores = new float[3 * 40];
+    byte[] labels = new byte[3 * 40];
+    for (int i = 0; i < 40; i++) {
+      scores[3 * i] = i % 7;
+      labels[3 * i] = (byte) (i % 2);
+      labels[3 * i + 1] = (byte) (i == 0 ? 1 : 0);
+      scores[3 * i + 1] = labels[3 * i + 1];
+    }
+    Auroc.Intervals intervals = Auroc.intervals(scores, labels, 3, 400, 3);
+    assertThat(intervals.perLabel().get(0).low()).isLessThan(0.45);
+    assertThat(intervals.perLabel().get(1)).isEqualTo(new Auroc.Interval(1, 1));
+    assertThat(intervals.perLabel().get(2).low()).isNaN();
+    assertThat(intervals.mean().low())
+        .isCloseTo((1 + intervals.perLabel().get(0).low()) / 2, within(0.02));
+  }
+
+  /** Each of 12 images has a label of its own: no sample is likely to draw them all. */
+  @Test
+  void whereHardlyAnySampleHasEveryLabelTheOthersCount() {
+    int k = 12;
+    float[] scores = new float[k * k];
+    byte[] labels = new byte[k * k];
+    for (int i = 0; i < k; i++) {
+      scores[i * k + i] = 1;
+      labels[i * k + i] = 1;
+    }
+    assertThat(Auroc.intervals(scores, labels, k, 100, 1).mean())
+        .isEqualTo(new Auroc.Interval(1, 1));
+  }
+
   @Test
   void perfectScoresHaveACertainInterval() {
     float[] scores = scores(0, 1, 2, 3);
