@@ -219,7 +219,8 @@ final class PretrainCommand implements Callable<Integer> {
       OutputFile.check(file, lists);
     }
     ImageList all =
-        ImageList.join(lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
+        ImageList.joinUnlabelled(
+            lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
     for (Path file : List.of(out, log, state)) {
       OutputFile.check(file, all.paths());
     }

@@ -142,17 +142,12 @@ public final class ImageList {
     return line.toString();
   }
 
-  /** The images of several lists with as many labels each, one list after the other. */
-  public static ImageList join(List<ImageList> lists) {
-    int labels = lists.getFirst().labels;
-    ImageListParser joined = new ImageListParser(Path.of(""), labels, (line, message) -> {});
+  /** The images of several lists, one list after the other, without their labels. */
+  public static ImageList joinUnlabelled(List<ImageList> lists) {
+    ImageListParser joined = new ImageListParser(Path.of(""), 0, (line, message) -> {});
     for (ImageList list : lists) {
-      if (list.labels != labels) {
-        throw new ImageListException(
-            "lists of " + labels + " and of " + list.labels + " labels cannot be joined");
-      }
       for (int image = 0; image < list.size(); image++) {
-        joined.add(list.path(image).toString(), list.values, image * labels);
+        joined.add(list.path(image).toString());
       }
     }
     return joined.finish();

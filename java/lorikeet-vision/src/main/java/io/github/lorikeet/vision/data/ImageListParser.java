@@ -82,17 +82,6 @@ final class ImageListParser {
     }
   }
 
-  /**
-   * Adds an image as it is.
-   *
-   * @param labelValues its labels from {@code at} on
-   */
-  void add(String name, byte[] labelValues, int at) {
-    values = withRoom(values, (images + 1) * labels);
-    System.arraycopy(labelValues, at, values, images * labels, labels);
-    add(name);
-  }
-
   ImageList finish() {
     return new ImageList(
         root,
@@ -151,7 +140,7 @@ final class ImageListParser {
   }
 
   /** Adds an image, the labels of which are in place. */
-  private void add(String name) {
+  void add(String name) {
     byte[] utf8 = name.getBytes(StandardCharsets.UTF_8);
     int from = images == 0 ? 0 : ends[images - 1];
     names = withRoom(names, from + utf8.length);

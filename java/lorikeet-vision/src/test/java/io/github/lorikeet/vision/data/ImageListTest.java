@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,6 +95,17 @@ class ImageListTest {
         .isInstanceOf(ImageListException.class)
         .hasMessageStartingWith(list + ":2: ")
         .hasMessageContaining("cannot be a path");
+  }
+
+  @Test
+  void listsOfOtherLabelsAreJoinedWithoutThem() throws IOException {
+    images("a.png", "b.png", "c.png");
+    Path two = Files.writeString(folder.resolve("two.txt"), "a.png 0 1\nb.png 1 1\n");
+    Path none = Files.writeString(folder.resolve("none.txt"), "c.png\n");
+    ImageList joined = ImageList.joinUnlabelled(List.of(ImageList.read(two), ImageList.read(none)));
+    assertThat(joined.paths())
+        .containsExactly(folder.resolve("a.png"), folder.resolve("b.png"), folder.resolve("c.png"));
+    assertThat(joined.labels()).isZero();
   }
 
   @Test
