@@ -36,7 +36,7 @@ public enum StudyData {
           "Fibrosis",
           "Pleural_Thickening",
           "Hernia"),
-      new Sizes(785, 7_847, 78_467, 11_218, 22_432)),
+      new Sizes(785, 7_847, 78_468, 11_219, 22_433)),
 
   /** Frontal and lateral radiographs, JPEG, in a folder a patient and study. */
   CHEXPERT(

@@ -23,12 +23,12 @@ class StudyDataTest {
     assertThat(StudyData.named("rsna").labels()).hasSize(1);
     assertThat(StudyData.trainingList(10)).isEqualTo("train_10.txt");
     assertThat(StudyData.NIH.size(StudyData.trainingList(1))).isEqualTo(785);
-    // The three splits are all images of the data set, but for three of 112,120.
+    // The three splits are all images of the data set.
     assertThat(
             StudyData.NIH.size("train_list.txt")
                 + StudyData.NIH.size("val_list.txt")
                 + StudyData.NIH.size("test_list.txt"))
-        .isEqualTo(112_117);
+        .isEqualTo(112_120);
     for (StudyData data : StudyData.values()) {
       int all = data.size(StudyData.trainingList(100));
       assertThat(data.size(StudyData.trainingList(10))).isCloseTo(all / 10, within(1));
