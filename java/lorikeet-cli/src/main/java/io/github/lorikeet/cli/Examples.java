@@ -62,6 +62,10 @@ final class Examples {
         present.add(names.get(label));
       }
     }
-    return present.isEmpty() ? "no finding" : String.join(", ", present);
+    if (!present.isEmpty()) {
+      return String.join(", ", present);
+    }
+    // Of what is not listed the list says nothing.
+    return names.size() == 1 ? "not " + names.getFirst() : "none of these labels";
   }
 }

@@ -73,7 +73,7 @@ class HtmlReportTest {
         .contains(
             "LoRA reached an AUROC of 0.868",
             "Predicted probability",
-            "no finding",
+            "not pneumonia",
             "lorikeet demo --seed 1");
   }
 

@@ -143,7 +143,7 @@ final class MadeUpReport {
             new Prediction(
                 METHODS[method], Color.values()[method], (.17 + .31 * (i + method)) % 1));
       }
-      String truth = i % 2 == 0 ? "pneumonia" : "no finding";
+      String truth = i % 2 == 0 ? "pneumonia" : "not pneumonia";
       examples.add(
           new Example("image_" + i + ".jpg", truth, List.of(pictures.get(i)), predictions));
     }
