@@ -23,8 +23,15 @@ final class JpegFile {
   private static final int APP15 = 0xEF;
   private static final int COM = 0xFE;
 
-  /** Each scan is a pass over the whole image; encoders write about ten. */
   private static final int MAX_SCANS = 100;
+
+  /** Each scan is a pass over the whole image; encoders write about ten. */
+  private static final int FREE_SCANS = 12;
+
+  /** Pixels that further passes may see, besides so many a compressed byte: they bound the time. */
+  private static final long FREE_WORK = 100_000_000;
+
+  private static final long WORK_A_BYTE = 400;
 
   /** Pixels of the 8 x 8 block that costs at least one bit. */
   private static final int BLOCK_PIXELS = 64;
@@ -86,6 +93,14 @@ final class JpegFile {
     int width = unsignedShort(frame + 5);
     ImageFile file = new ImageFile("jpeg", width, height, 2 * components() + 1, parts);
     file.checkHolds(compressed * 8 * BLOCK_PIXELS, compressed);
+    long work = (long) width * height * Math.max(scans - FREE_SCANS, 0);
+    if (work > FREE_WORK + WORK_A_BYTE * compressed) {
+      throw new ImageException(
+          String.format(
+              "JPEG of %d scans of %d x %d pixels in %d bytes of compressed data: not decoded,"
+                  + " expected about 10 scans",
+              scans, width, height, compressed));
+    }
     if ((bytes[frame - 1] & 0xFF) == SOF2) {
       long most = COEFFICIENT_BYTES + COEFFICIENT_BYTES_A_BYTE * compressed;
       file.checkHolds(most / (2 * components()), compressed);

@@ -4,6 +4,7 @@
 package io.github.lorikeet.vision.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
 import java.awt.image.BufferedImage;
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.zip.CRC32;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -107,6 +109,33 @@ class HostileImagesTest {
         .end()
         .endItem()
         .end();
+  }
+
+  /** A scan that changes nothing takes few bytes, and a pass over all coefficients. */
+  @Test
+  void largeFilesOfManyEmptyScansAreRefused() {
+    BufferedImage black = new BufferedImage(2000, 2000, BufferedImage.TYPE_BYTE_GRAY);
+    byte[] file = TestImages.jpeg(black, true);
+    int scan = file.length - 2;
+    while (file[scan] != (byte) 0xFF || file[scan + 1] != (byte) 0xDA) {
+      scan--;
+    }
+    JpegFile.check(withScans(file, scan, 10));
+    byte[] many = withScans(file, scan, 90);
+    assertThatThrownBy(() -> JpegFile.check(many))
+        .isInstanceOf(ImageException.class)
+        .hasMessageContaining("scans of 2000 x 2000 pixels in ");
+  }
+
+  /** Repeats the last scan, which starts at {@code scan}, before the end marker. */
+  private static byte[] withScans(byte[] file, int scan, int more) {
+    int length = file.length - 2 - scan;
+    ByteBuffer bytes = ByteBuffer.allocate(file.length + more * length);
+    bytes.put(file, 0, scan + length);
+    for (int i = 0; i < more; i++) {
+      bytes.put(file, scan, length);
+    }
+    return bytes.put(file, file.length - 2, 2).array();
   }
 
   @ParameterizedTest
