@@ -41,9 +41,13 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     return new Preprocess(size, size, 1, 0.4978f, 0.2449f);
   }
 
-  /** The recipe of models that start from a masked autoencoder of radiographs. */
+  /**
+   * The recipe of models that start from a masked autoencoder of radiographs. As masked
+   * autoencoders are evaluated, images of more than 224 pixels have no margin cut off.
+   */
   public static Preprocess cxrMae(int size) {
-    return new Preprocess(size, (int) Math.round(256.0 / 224 * size), 1, 0.4785f, 0.2834f);
+    int shorterSide = size <= 224 ? (int) (size / (224.0 / 256)) : size;
+    return new Preprocess(size, shorterSide, 1, 0.4785f, 0.2834f);
   }
 
   /** The recipe called {@code mrm} or {@code cxr-mae}. */

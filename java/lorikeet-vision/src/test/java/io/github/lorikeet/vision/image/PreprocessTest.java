@@ -44,7 +44,7 @@ class PreprocessTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"224, 224, 256", "128, 128, 146", "448, 448, 512", "160, 160, 183"})
+  @CsvSource({"224, 224, 256", "128, 128, 146", "225, 225, 225", "448, 448, 448", "160, 160, 182"})
   void recipesKnowTheirShorterSide(int size, int mrm, int cxrMae) {
     assertThat(Preprocess.mrm(size).shorterSide()).isEqualTo(mrm);
     assertThat(Preprocess.cxrMae(size).shorterSide()).isEqualTo(cxrMae);
