@@ -90,7 +90,7 @@ public record Augment(
       view =
           randAugment.apply(
               view,
-              preprocess.meanLevel(),
+              preprocess.fillLevel(),
               new CounterRandom(seed, epoch, index, Purpose.RAND_AUGMENT));
     }
     preprocess.normalize(view, out);

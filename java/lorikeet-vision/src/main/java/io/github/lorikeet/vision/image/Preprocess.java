@@ -65,9 +65,13 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     return new Preprocess(size, shorterSide, 3, mean, deviation);
   }
 
-  /** The pixel nearest to the mean. */
-  int meanLevel() {
-    return Math.clamp(Math.round(255 * mean), 0, 255);
+  /**
+   * Level of what RandAugment moves in from outside the picture. The study fills with the one
+   * channel's mean, which Pillow takes for red without green and blue; grey afterwards, that is
+   * 0.299 of it (ITU-R BT.601).
+   */
+  int fillLevel() {
+    return Math.clamp(Math.round(0.299 * 255 * mean), 0, 255);
   }
 
   /** Floats of one prepared image: channels x size x size. */

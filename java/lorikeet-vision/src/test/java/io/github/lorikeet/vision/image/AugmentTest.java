@@ -144,8 +144,8 @@ class AugmentTest {
     int erased = 0;
     for (int index = 0; index < 20; index++) {
       CounterRandom random = new CounterRandom(1, 2, index, Purpose.RAND_AUGMENT);
-      // round(255 * .4785) = 122 moves in from outside.
-      Image expected = both.apply(plain.view(image, 1, 2, index), 122, random).gray();
+      // .299 * 255 * .4785 = 36.48: the grey of the red (122, 0, 0) moves in from outside.
+      Image expected = both.apply(plain.view(image, 1, 2, index), 36, random).gray();
       float[] actual = new float[32 * 32];
       plain.with(both).withErase(0.5).prepare(image, preprocess, 1, 2, index, actual);
       int different = 0;
