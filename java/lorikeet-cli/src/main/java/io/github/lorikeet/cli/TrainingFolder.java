@@ -24,8 +24,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 
@@ -46,6 +48,9 @@ final class TrainingFolder {
   private static final String WEIGHTS = "weights.safetensors";
   private static final String PREDICTIONS = "predictions.csv";
   private static final String REPORT = "report.html";
+
+  /** Keys of config.json under which train has paths. */
+  private static final Set<String> PATHS = Set.of("weights", "train", "val", "test", "images");
 
   /**
    * What a training is.
@@ -91,17 +96,40 @@ final class TrainingFolder {
     if (!Files.exists(path.resolve(RESULT))) {
       return false;
     }
+    List<String> differences = differences();
+    if (!differences.isEmpty()) {
+      throw new IllegalArgumentException(
+          path
+              + ": holds the results of a run with other options, weights or lists ("
+              + String.join("; ", differences)
+              + "): choose another folder");
+    }
+    return true;
+  }
+
+  /** What config.json has otherwise than the task: each key, the old value and the new. */
+  private List<String> differences() {
     try {
-      if (!Files.readString(path.resolve(CONFIG)).equals(Json.pretty(task.config))) {
-        throw new IllegalArgumentException(
-            path
-                + ": holds the results of a run with other options, weights or lists, as its"
-                + " config.json says: choose another folder");
-      }
+      Map<String, Object> before = Json.parse(Files.readString(path.resolve(CONFIG)));
+      Map<String, Object> now = Json.parse(Json.pretty(task.config));
+      Set<String> keys = new LinkedHashSet<>(now.keySet());
+      keys.addAll(before.keySet());
+      keys.remove("version");
+      return keys.stream()
+          .filter(key -> !comparable(key, before).equals(comparable(key, now)))
+          .map(key -> key + ": " + before.get(key) + ", now " + now.get(key))
+          .toList();
     } catch (IOException e) {
       throw new UncheckedIOException(path.resolve(CONFIG) + ": cannot be read", e);
     }
-    return true;
+  }
+
+  /** A value as text; a path however it is spelled. */
+  private static String comparable(String key, Map<String, Object> config) {
+    Object value = config.get(key);
+    return PATHS.contains(key) && value != null
+        ? Path.of(value.toString()).toAbsolutePath().normalize().toString()
+        : String.valueOf(value);
   }
 
   /**

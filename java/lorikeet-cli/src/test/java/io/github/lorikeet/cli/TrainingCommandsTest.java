@@ -481,8 +481,13 @@ class TrainingCommandsTest {
     byte[] report = Files.readAllBytes(out.resolve("report.html"));
     assertThat(train("--resume", "").exitCode()).isZero();
     assertThat(out.resolve("report.html")).hasBinaryContent(report);
+    Path config = out.resolve("config.json");
+    String earlier = Files.readString(config).replaceFirst("(version\" : \")[^\"]*", "$10");
+    Files.writeString(config, earlier);
+    Path sameList = data.resolve("..").resolve(data.getFileName()).resolve("list.txt");
+    assertThat(train("--resume", "", "--val", sameList).exitCode()).isZero();
     Result other = train("--resume", "", "--lr", 0.5);
-    assertOneFailure(2, other, OTHER_RUN);
+    assertOneFailure(2, other, OTHER_RUN + " (lr: 0.02, now 0.5)");
     Path changed = Files.copy(list, data.resolve("changed.txt"));
     Path images = Files.createDirectory(folder.resolve("images"));
     for (int i = 0; i < 16; i++) {
