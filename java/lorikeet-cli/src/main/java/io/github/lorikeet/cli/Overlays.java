@@ -50,7 +50,6 @@ final class Overlays implements Examples.Pictures, AutoCloseable {
         new Preprocess(
                 preprocess.size() * factor,
                 preprocess.shorterSide() * factor,
-                1,
                 preprocess.mean(),
                 preprocess.deviation())
             .centered(source);

@@ -73,7 +73,7 @@ public final class Batches implements AutoCloseable {
   /**
    * Writes the next batch. After the last image of an incomplete batch, pixels and labels are 0.
    *
-   * @param pixels float32 [batch, channels, size, size], at least
+   * @param pixels float32 [batch, size, size], at least
    * @param labels float32 [batch, labels], at least; null when they are not wanted
    * @return images written; 0 after the last batch
    * @throws ImageException naming the image that could not be read

@@ -81,7 +81,7 @@ public record Augment(
   /**
    * Writes the view of one image in one epoch as a model takes it.
    *
-   * @param out float32 [channels, size, size]
+   * @param out float32 [size, size]
    */
   public void prepare(
       Image source, Preprocess preprocess, long seed, int epoch, int index, float[] out) {

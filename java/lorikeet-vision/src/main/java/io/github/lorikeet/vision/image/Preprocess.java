@@ -5,26 +5,22 @@ package io.github.lorikeet.vision.image;
 
 /**
  * How an image becomes a model's input: for evaluation the shorter side is resized and the centre
- * cut out; pixels, divided by 255, are centred and scaled. The named recipes are those of "Less
- * Could Be Better" (arXiv 2401.12215).
+ * cut out; grey pixels, divided by 255, are centred and scaled. A model repeats the plane for each
+ * of its channels. The named recipes are those of "Less Could Be Better" (arXiv 2401.12215).
  *
  * @param size pixels a side of the model's input
  * @param shorterSide length that evaluation resizes the shorter side to, at least {@code size}
- * @param channels 1 for a grey plane, which a model of grey pictures reads for each of its
- *     channels; 3 for colour
  */
-public record Preprocess(int size, int shorterSide, int channels, float mean, float deviation) {
+public record Preprocess(int size, int shorterSide, float mean, float deviation) {
 
   public Preprocess {
-    if (size < 1 || shorterSide < size || (channels != 1 && channels != 3)) {
+    if (size < 1 || shorterSide < size) {
       throw new IllegalArgumentException(
           "preprocessing to size "
               + size
               + " by way of a shorter side of "
               + shorterSide
-              + " with "
-              + channels
-              + " channels: expected 1 <= size <= shorter side and 1 or 3 channels");
+              + ": expected 1 <= size <= shorter side");
     }
     if (!(deviation > 0) || !Float.isFinite(mean) || !Float.isFinite(deviation)) {
       throw new IllegalArgumentException(
@@ -38,7 +34,7 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
 
   /** The recipe of models that start from MRM (Zhou et al., arXiv 2301.13155). */
   public static Preprocess mrm(int size) {
-    return new Preprocess(size, size, 1, 0.4978f, 0.2449f);
+    return new Preprocess(size, size, 0.4978f, 0.2449f);
   }
 
   /**
@@ -47,7 +43,7 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
    */
   public static Preprocess cxrMae(int size) {
     int shorterSide = size <= 224 ? (int) (size / (224.0 / 256)) : size;
-    return new Preprocess(size, shorterSide, 1, 0.4785f, 0.2834f);
+    return new Preprocess(size, shorterSide, 0.4785f, 0.2834f);
   }
 
   /** The recipe called {@code mrm} or {@code cxr-mae}. */
@@ -60,11 +56,6 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     };
   }
 
-  /** The same with the three colours kept. */
-  public Preprocess withColor() {
-    return new Preprocess(size, shorterSide, 3, mean, deviation);
-  }
-
   /**
    * Level of what RandAugment moves in from outside the picture. The study fills with the one
    * channel's mean, which Pillow takes for red without green and blue; grey afterwards, that is
@@ -74,9 +65,9 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     return Math.clamp(Math.round(0.299 * 255 * mean), 0, 255);
   }
 
-  /** Floats of one prepared image: channels x size x size. */
+  /** Floats of one prepared image: size x size. */
   public int elements() {
-    return channels * size * size;
+    return size * size;
   }
 
   /**
@@ -112,7 +103,7 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
    * Writes (pixel / 255 - mean) / deviation, in float32 and in this order, as torchvision does.
    *
    * @param image size x size
-   * @param out float32 [channels, size, size]
+   * @param out float32 [size, size]
    */
   public void normalize(Image image, float[] out) {
     if (image.width() != size || image.height() != size || out.length != elements()) {
@@ -134,12 +125,9 @@ public record Preprocess(int size, int shorterSide, int channels, float mean, fl
     for (int level = 0; level < 256; level++) {
       values[level] = (level / 255f - mean) / deviation;
     }
-    byte[] pixels = (channels == 1 ? image.gray() : image).pixels();
+    byte[] pixels = image.gray().pixels();
     for (int i = 0; i < pixels.length; i++) {
       out[i] = values[pixels[i] & 0xFF];
-    }
-    for (int repeated = pixels.length; repeated < out.length; repeated += pixels.length) {
-      System.arraycopy(out, 0, out, repeated, pixels.length);
     }
   }
 }

@@ -20,7 +20,7 @@ final class RandomErasing {
    * Erases 2 % to a third of the area, at a height / width of .3 to 1 / .3 whose logarithm is
    * uniform; nothing, should ten of these not fit.
    *
-   * @param pixels [channels, size, size]
+   * @param pixels [size, size]
    * @param probability of erasing anything
    */
   static void apply(float[] pixels, int size, double probability, CounterRandom random) {
@@ -43,11 +43,9 @@ final class RandomErasing {
   }
 
   private static void fill(float[] pixels, int size, Crop region, CounterRandom random) {
-    for (int channel = 0; channel < pixels.length; channel += size * size) {
-      for (int y = region.top(); y < region.top() + region.height(); y++) {
-        for (int x = region.left(); x < region.left() + region.width(); x++) {
-          pixels[channel + y * size + x] = (float) random.normal();
-        }
+    for (int y = region.top(); y < region.top() + region.height(); y++) {
+      for (int x = region.left(); x < region.left() + region.width(); x++) {
+        pixels[y * size + x] = (float) random.normal();
       }
     }
   }

@@ -54,13 +54,13 @@ class PreprocessTest {
   void theLongerSideIsRoundedDownAndItsMiddleCutOut() {
     // 3 x 5 to a shorter side of 3 stays 3 x 5, whose middle 3 x 3 starts at row 1.
     byte[] pixels = bytes(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
-    Preprocess three = new Preprocess(3, 3, 1, 0.5f, 0.5f);
+    Preprocess three = new Preprocess(3, 3, 0.5f, 0.5f);
     assertThat(values(three.centered(new Image(3, 5, 1, pixels))))
         .containsExactly(3, 4, 5, 6, 7, 8, 9, 10, 11);
     // 5 x 3 to a shorter side of 2: 2 * 5 / 3 = 3.33, so 3 x 2, not 4 x 2.
     Image wide = new Image(5, 3, 1, pixels);
     Image whole = PillowResize.bicubic(wide, 3, 2);
-    assertThat(values(new Preprocess(2, 2, 1, 0.5f, 0.5f).centered(wide)))
+    assertThat(values(new Preprocess(2, 2, 0.5f, 0.5f).centered(wide)))
         .containsExactly(values(whole.crop(new Crop(0, 0, 2, 2))));
   }
 
@@ -94,22 +94,11 @@ class PreprocessTest {
   }
 
   @Test
-  void colorModelsGetThreePlanes() {
-    Preprocess color = new Preprocess(1, 1, 1, 0, 1).withColor();
-    float[] out = new float[3];
-    color.normalize(new Image(1, 1, 3, bytes(10, 20, 30)), out);
-    assertThat(out).containsExactly(10 / 255f, 20 / 255f, 30 / 255f);
-    color.normalize(new Image(1, 1, 1, bytes(30)), out);
-    assertThat(out).containsExactly(30 / 255f, 30 / 255f, 30 / 255f);
-  }
-
-  @Test
   void refusesWhatItCannotPrepare() {
     assertThatThrownBy(() -> Preprocess.named("imagenet", 224))
         .hasMessage("recipe 'imagenet': expected mrm or cxr-mae");
     assertThatThrownBy(() -> Preprocess.mrm(0)).hasMessageContaining("1 <= size");
-    assertThatThrownBy(() -> new Preprocess(4, 4, 1, 0.5f, 0))
-        .hasMessageContaining("deviation > 0");
+    assertThatThrownBy(() -> new Preprocess(4, 4, 0.5f, 0)).hasMessageContaining("deviation > 0");
     Image line = new Image(1, 60_000, 1, new byte[60_000]);
     assertThatThrownBy(() -> Preprocess.mrm(224).centered(line))
         .isInstanceOf(ImageException.class)
