@@ -72,7 +72,7 @@ float largest_of(const float* scores, int64_t block, int64_t keys, float sign) {
 // Two panels' numbers as a row of scalars.
 template <class T>
 void store_scalars(const Vec (&numbers)[4], int64_t block, float* to) {
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
   if constexpr (kDepth<T> == 2) {
     store(to, round_to_pairs(numbers[0], numbers[1]));
     store(to + kLanes, round_to_pairs(numbers[2], numbers[3]));

@@ -114,7 +114,7 @@ template <class T>
 void store_pair(const BackwardScratch<T>& s, const KeyTile& tile, int64_t r, int64_t panel,
                 const Vec (&weights)[4], const Vec (&d_scores)[4]) {
   float* turned = s.d_scores_turned + panel * panel_units<T>(kKeys) + panel_units<T>(tile.first + r);
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
   if constexpr (kDepth<T> == 2) {
     const int64_t at = panel / 2 * tile.block() + r * kPanel + panel % 2 * kLanes;
     store(s.weights + at, round_to_pairs(weights[0], weights[1]));

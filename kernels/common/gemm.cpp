@@ -7,7 +7,7 @@ namespace {
 
 // ---- Units ----
 
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
 typedef int16_t Halves __attribute__((vector_size(LK_VECTOR_BYTES)));
 
 // The other way round than pair_up: of 2 kLanes pairs, all first numbers and all second ones.
@@ -23,7 +23,7 @@ inline void part_pairs(Vec low, Vec high, Vec& first, Vec& second) {
 // kLanes units of the numbers at p, 0 from the n-th number on.
 template <class T, class Number>
 inline Vec load_units(const Number* p, int64_t n) {
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
   if constexpr (kDepth<T> == 2 && sizeof(Number) == 2) {
     Vec units{};
     if (n >= 2 * kLanes) {
@@ -42,7 +42,7 @@ inline Vec load_units(const Number* p, int64_t n) {
 // The same, each number times `scale`.
 template <class T, class Number>
 inline Vec load_scaled_units(const Number* p, int64_t n, float scale) {
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
   if constexpr (kDepth<T> == 2) {
     return round_to_pairs(load_up_to(p, n) * scale, load_up_to(p + kLanes, n - kLanes) * scale);
   }
@@ -54,7 +54,7 @@ inline Vec load_scaled_units(const Number* p, int64_t n, float scale) {
 
 template <class T>
 inline Vec multiply_add(Vec sum, float scalar, Vec vector) {
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
   if constexpr (kDepth<T> == 2) {
     return dot_pairs(sum, splat(scalar), vector);
   }
@@ -287,7 +287,7 @@ void pack_column_scalars(const Number* matrix, int64_t stride, int64_t rows, int
       }
       float* to = packed + j * kPanel + half * kLanes;
       for (int64_t i = 0; i < kLanes && j + i * kDepth<T> < columns; ++i) {
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
         if constexpr (kDepth<T> == 2) {
           Vec even, odd;
           part_pairs(block[0][i], block[1][i], even, odd);
@@ -311,7 +311,7 @@ void pack_columns(const Number* matrix, int64_t stride, int64_t rows, int64_t co
     return kept != nullptr ? keep_numbers<T>(units, kept[i] >> j) : units;
   };
   for (int64_t i = 0; i < rows; i += kDepth<T>, packed += kPanel) {
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
     if constexpr (kDepth<T> == 2) {
       Vec low, high;
       pair_up(units_of(i, 0), i + 1 < rows ? units_of(i + 1, 0) : Vec{}, low, high);
@@ -336,7 +336,7 @@ void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t column
         block[i] = step < steps_of<T>(columns) ? load(from + step * kPanel + half) : Vec{};
       }
       transpose(block);
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
       if constexpr (kDepth<T> == 2) {
         float* to = packed + half / 2 * kPanel;
         for (int64_t i = 0; i < kLanes && half + i < rows; i += 2, to += kPanel) {

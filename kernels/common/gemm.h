@@ -42,7 +42,7 @@ constexpr int kTileRows = kVectorRows;
 
 template <class T>
 constexpr int kDepth = 1;
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
 template <>
 constexpr int kDepth<Bf16> = 2;
 #endif
@@ -155,7 +155,7 @@ void turn_panel(const float* turned, int64_t rows, int64_t first, int64_t column
 // A register of units, their numbers 0 where bits are clear: the first number's is the lowest.
 template <class T>
 inline Vec keep_numbers(Vec units, uint32_t bits) {
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
   if constexpr (kDepth<T> == 2) {
     return reinterpret_cast<Vec>(_mm512_maskz_mov_epi16(bits, reinterpret_cast<__m512i>(units)));
   }
@@ -163,7 +163,7 @@ inline Vec keep_numbers(Vec units, uint32_t bits) {
   return keep(units, bits);
 }
 
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
 // Pairs (first, second) lane by lane of 2 kLanes bf16 numbers each: those of the first kLanes
 // numbers, and those of the others.
 inline void pair_up(Vec first, Vec second, Vec& low, Vec& high) {

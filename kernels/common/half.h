@@ -20,7 +20,7 @@ typedef uint8_t QuarterBytes __attribute__((vector_size(LK_VECTOR_BYTES / 4)));
 
 // Where there is one instruction it is named: the compiler makes a dozen of the conversion.
 inline Uint widen(HalfWords words) {
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
   return reinterpret_cast<Uint>(_mm512_maskz_cvtepu16_epi32(0xffff, reinterpret_cast<__m256i>(words)));
 #elif defined(__AVX2__) && LK_VECTOR_BYTES == 32
   return reinterpret_cast<Uint>(_mm256_cvtepu16_epi32(reinterpret_cast<__m128i>(words)));
@@ -29,7 +29,7 @@ inline Uint widen(HalfWords words) {
 #endif
 }
 inline HalfWords narrow(Uint v) {
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
   return reinterpret_cast<HalfWords>(_mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(v)));
 #else
   return __builtin_convertvector(v, HalfWords);
@@ -37,7 +37,7 @@ inline HalfWords narrow(Uint v) {
 }
 // Two vectors of numbers below 2^16. Not by way of memory: one load waits long for two stores.
 inline Uint narrow_both(Uint first, Uint second) {
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
   const auto low = reinterpret_cast<__m256i>(narrow(first));
   const auto high = reinterpret_cast<__m256i>(narrow(second));
   return reinterpret_cast<Uint>(
@@ -66,7 +66,7 @@ inline Uint bits(Vec v) { return reinterpret_cast<Uint>(v); }
 inline Vec from_bits(Uint v) { return reinterpret_cast<Vec>(v); }
 
 inline Vec from_bf16(HalfWords words) {
-#if defined(__AVX512BW__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
   // One instruction in place of two: each word moves into its lane's upper half, the lower is cleared.
   typedef uint16_t Words __attribute__((vector_size(64)));
   Words upper;
@@ -90,7 +90,7 @@ inline Uint rounded_to_bf16(Vec v) {
   return v != v ? x | 0x400000u : rounded;
 }
 inline HalfWords bf16_words(Vec v) {
-#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512_BF16
   return reinterpret_cast<HalfWords>(_mm512_cvtneps_pbh(v));
 #else
   return narrow(rounded_to_bf16(v) >> 16);
@@ -143,7 +143,7 @@ inline Vec load(const uint8_t* p) {
   return __builtin_convertvector(__builtin_convertvector(bytes, Int), Vec);
 }
 
-#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512_BF16
 // The numbers of low, then high, rounded to bf16, subnormal ones to 0.
 inline Vec round_to_pairs(Vec low, Vec high) {
   return reinterpret_cast<Vec>(_mm512_cvtne2ps_pbh(high, low));
@@ -168,7 +168,7 @@ struct InOrder {
   static Pair in_order(Pair pair) { return pair; }
 
   static Uint bf16_words(Pair pair) {
-#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512_BF16
     return bits(round_to_pairs(pair.first, pair.second));
 #else
     return narrow_both(rounded_to_bf16(pair.first) >> 16, rounded_to_bf16(pair.second) >> 16);
@@ -200,7 +200,7 @@ struct OrderFor<Bf16> {
   }
 
   static Uint bf16_words(Pair pair) {
-#if defined(__AVX512BF16__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512_BF16
     typedef uint16_t Words __attribute__((vector_size(64)));
     Words interleaved;
     for (int i = 0; i < 2 * kLanes; ++i) interleaved[i] = i / 2 + i % 2 * kLanes;
@@ -235,7 +235,7 @@ inline void store_pair(Bf16* p, Pair pair) {
 }
 
 // The first n of kLanes elements, zero in the others; 0 < n < kLanes.
-#if defined(__AVX512BW__) && defined(__AVX512VL__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
 inline Vec load_first(const Bf16* p, int64_t n) {
   return from_bf16(reinterpret_cast<HalfWords>(_mm256_maskz_loadu_epi16(first_of(n), p)));
 }

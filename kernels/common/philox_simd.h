@@ -17,7 +17,7 @@ typedef uint64_t Ulong __attribute__((vector_size(LK_VECTOR_BYTES)));
 // Whole products of the even 32-bit lanes. Written as 64-bit multiplication it would compile to
 // three of these.
 inline Ulong multiply_even(Uint a, Uint b) {
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
   // All lanes, by the masked form: gcc 12 warns of the plain one's undefined source.
   return reinterpret_cast<Ulong>(_mm512_maskz_mul_epu32(0xFF, reinterpret_cast<__m512i>(a),
                                                         reinterpret_cast<__m512i>(b)));
@@ -106,7 +106,7 @@ class Philox {
 
   // products, in odd lanes mixed with state and key.
   static Uint mix(Uint products, Uint state, Uint key) {
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
     constexpr int kXorOfThree = 0x96;
     return reinterpret_cast<Uint>(_mm512_mask_ternarylogic_epi32(
         reinterpret_cast<__m512i>(products), 0xAAAA, reinterpret_cast<__m512i>(state),

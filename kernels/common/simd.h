@@ -18,6 +18,24 @@
 #error "cpu sources are compiled once per instruction set; see cmake/LorikeetKernels.cmake"
 #endif
 
+// AVX-512 with its parts BW, DQ and VL, and beside them BF16; or a model of them all.
+#if defined(LK_AVX512_MODEL)
+#include "common/avx512_model.h"
+#define LK_AVX512 1
+#define LK_AVX512_BF16 1
+#else
+#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#define LK_AVX512 1
+#else
+#define LK_AVX512 0
+#endif
+#if defined(__AVX512BF16__) && LK_AVX512
+#define LK_AVX512_BF16 1
+#else
+#define LK_AVX512_BF16 0
+#endif
+#endif
+
 namespace lk::LK_ISA {
 
 constexpr int kLanes = LK_VECTOR_BYTES / 4;
@@ -33,7 +51,7 @@ inline Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(
 inline void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
 
 // Past the caches (loops.h says when). p is aligned to the bytes stored.
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
 inline void store_past_caches(float* p, Vec v) { _mm512_stream_ps(p, v); }
 #elif defined(__AVX__) && LK_VECTOR_BYTES == 32
 inline void store_past_caches(float* p, Vec v) { _mm256_stream_ps(p, v); }
@@ -58,7 +76,7 @@ inline Int lane_numbers() {
 }
 
 // The first n of kLanes elements, zero in the others; 0 < n < kLanes.
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
 inline uint16_t first_of(int64_t n) { return static_cast<uint16_t>((1u << n) - 1); }
 inline Vec load_first(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(first_of(n), p); }
 inline void store_first(float* p, Vec v, int64_t n) { _mm512_mask_storeu_ps(p, first_of(n), v); }
@@ -74,7 +92,7 @@ inline void store_first(float* p, Vec v, int64_t n) {
 #endif
 
 // Masks as a bit a lane, that of lane 0 the lowest.
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
 inline uint32_t lanes_at_least(Uint a, Uint b) {
   return _mm512_cmpge_epu32_mask(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b));
 }
@@ -104,7 +122,7 @@ inline Vec keep(Vec v, uint32_t bits) {
 inline Vec select(Int mask, Vec if_set, Vec if_clear) { return mask ? if_set : if_clear; }
 // The larger and the smaller of two; b where either is NaN. On x86 the instruction is named,
 // because from `a > b ? a : b` the compiler makes two when one side is a constant.
-#if defined(__AVX512F__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
 inline Vec max(Vec a, Vec b) { return _mm512_maskz_max_ps(0xffff, a, b); }
 inline Vec min(Vec a, Vec b) { return _mm512_maskz_min_ps(0xffff, a, b); }
 #elif defined(__AVX__) && LK_VECTOR_BYTES == 32
@@ -124,7 +142,7 @@ inline Vec magnitude(Vec v) {
 
 // |v|, at most limit. NaN gives limit or NaN.
 inline Vec magnitude_up_to(float limit, Vec v) {
-#if defined(__AVX512DQ__) && LK_VECTOR_BYTES == 64
+#if LK_AVX512
   constexpr int kSmallerMagnitude = 2, kClearSign = 2 << 2;
   return _mm512_maskz_range_ps(0xffff, v, splat(limit), kSmallerMagnitude | kClearSign);
 #else

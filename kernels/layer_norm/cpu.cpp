@@ -22,7 +22,7 @@ struct Moments {
   float mean, squares;
 };
 
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
 // In one pass, of pairs: the sum of squares less the mean's square.
 Moments moments_of_pairs(const Bf16* x, int64_t k) {
   constexpr int64_t kNumbers = 2 * kLanes;
@@ -56,7 +56,7 @@ Moments moments_of_pairs(const Bf16* x, int64_t k) {
 
 template <class T>
 Moments moments(const T* x, int64_t k) {
-#if defined(__AVX512BF16__)
+#if LK_AVX512_BF16
   if constexpr (sizeof(T) == sizeof(Bf16)) {
     const Moments quick = moments_of_pairs(x, k);
     // Up to two standard deviations from 0 the difference is off by at most five roundings of the sum of

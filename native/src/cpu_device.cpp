@@ -24,6 +24,7 @@ namespace avx2 { extern const Operations operations; }
 namespace avx512 { extern const Operations operations; }
 namespace avx512_bf16 { extern const Operations operations; }
 namespace amx { extern const Operations operations; }
+namespace avx512_model { extern const Operations operations; }
 namespace amx_model { extern const Operations operations; }
 #endif
 
@@ -46,17 +47,19 @@ const Choice* choices(int& count) {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("fma");
   static const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  static const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   static const Choice list[] = {
-#if defined(LK_AMX_MODEL)
-      {&amx_model::operations, bf16},
-#endif
 #if defined(LK_AMX)
       {&amx::operations, bf16 && has_amx(), permit_amx},
 #endif
       {&avx512_bf16::operations, bf16},
       {&avx512::operations, avx512},
-      {&avx2::operations, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+      {&avx2::operations, avx2},
       {&generic::operations, true},
+#if defined(LK_MODELS)
+      {&amx_model::operations, avx2},
+      {&avx512_model::operations, avx2},
+#endif
   };
 #else
   static const Choice list[] = {{&generic::operations, true}};
