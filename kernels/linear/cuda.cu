@@ -135,7 +135,7 @@ size_t parameter_gradients_workspace(const linear::Backward& call) {
 }
 
 lk_status check_parameter_gradients(const linear::Backward& call) {
-  constexpr int64_t kMostParts = 65535;  // blocks a grid has in its second direction
+  constexpr int64_t kMostParts = kMaxGridYZ;
   if (!call.d_bias || bias_parts(call.dy.rows) <= kMostParts) return LK_OK;
   return fail(LK_UNSUPPORTED, "d_bias: the sum of %lld rows, at most %lld on CUDA devices",
               static_cast<long long>(call.dy.rows), static_cast<long long>(kMostParts * kBiasRows));

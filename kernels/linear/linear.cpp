@@ -15,15 +15,6 @@ lk_status check_size(const char* name, int64_t size) {
   return fail(LK_BAD_ARGUMENT, "%s: %lld, expected 1 to 2^40", name, static_cast<long long>(size));
 }
 
-// Whole matrices of these rows and columns stay in range too, many times over.
-lk_status check_product(int64_t m, const Weight& w) {
-  constexpr int64_t kMost = int64_t{1} << 50;
-  const int64_t columns = w.n > w.k ? w.n : w.k;
-  if (m <= kMost / columns && w.n <= kMost / w.k) return LK_OK;
-  return fail(LK_BAD_ARGUMENT, "m %lld, n %lld, k %lld: expected no matrix of more than 2^50 elements",
-              static_cast<long long>(m), static_cast<long long>(w.n), static_cast<long long>(w.k));
-}
-
 lk_status describe_row_scale(const lk_tensor* tensor, int64_t m, RowScale& scale) {
   if (tensor == nullptr) return LK_OK;
   Vector entries;
@@ -61,6 +52,14 @@ bool same_rows(const Matrix& a, const Matrix& b) {
 }
 
 }  // namespace
+
+lk_status check_product(int64_t m, const Weight& w) {
+  constexpr int64_t kMost = int64_t{1} << 50;
+  const int64_t columns = w.n > w.k ? w.n : w.k;
+  if (m <= kMost / columns && w.n <= kMost / w.k) return LK_OK;
+  return fail(LK_BAD_ARGUMENT, "m %lld, n %lld, k %lld: expected no matrix of more than 2^50 elements",
+              static_cast<long long>(m), static_cast<long long>(w.n), static_cast<long long>(w.k));
+}
 
 EpilogueTensors tensors_of(const lk_epilogue* epilogue, const Epilogue& checked, const Matrix& y) {
   if (epilogue == nullptr) return {};

@@ -99,6 +99,8 @@ lk_status describe_backward(const lk_tensor* dy, const lk_tensor* x, const lk_we
                             const Packing& packing, const lk_linear_backward_options* options,
                             const lk_tensor* d_x, const lk_tensor* d_weight,
                             const lk_tensor* d_bias, Backward& call);
+// Whole matrices of a layer with m rows stay in range too, many times over.
+lk_status check_product(int64_t m, const Weight& w);
 // The sizes alone, for the workspace: m rows, a weight that need not be prepared yet.
 lk_status describe_forward_sizes(int64_t m, const lk_weight* w, Forward& call);
 lk_status describe_backward_sizes(int64_t m, const lk_weight* w, Backward& call);

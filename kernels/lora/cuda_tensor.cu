@@ -12,7 +12,7 @@ namespace {
 // 32 ranks by 128 columns, summed over rows: d_a, and d_b on its own.
 using RankTile = TileShape<32, 128, 32, 32>;
 
-// How many parts sums over m rows are cut into: 256 rows or more each, and no more blocks than fill
+// How many parts sums over m rows are cut into: of about 256 or more, and no more blocks than fill
 // a large device.
 int64_t rank_parts(int64_t m, int64_t ranks, int64_t columns) {
   constexpr int64_t kRows = 256, kBlocks = 512;

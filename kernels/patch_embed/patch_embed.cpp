@@ -117,6 +117,10 @@ lk_status describe_backward_sizes(const lk_tensor* images, int64_t patch, int64_
   if (n < 1 || n > int64_t{1} << 40) {
     return fail(LK_BAD_ARGUMENT, "n: %lld, expected 1 to 2^40", static_cast<long long>(n));
   }
+  linear::Weight weight;
+  weight.n = n;
+  weight.k = call.patches.pixels();
+  LK_TRY(linear::check_product(1, weight));  // the rows may be one, repeated
   call.dy.sizes[0] = call.patches.batch();
   call.dy.sizes[1] = call.patches.count;
   call.dy.sizes[2] = n;

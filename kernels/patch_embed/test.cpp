@@ -237,6 +237,8 @@ TEST_CASE("patch_embed: bad arguments") {
     LK_REQUIRE_OK(lk_patch_embed_backward_workspace(device, &shape, 1 << 14, 1, &bytes));
     LK_REQUIRE_FAILS(lk_patch_embed_backward_workspace(device, &shape, 1 << 28, 1, &bytes),
                      LK_BAD_ARGUMENT, "patch: 268435456, 72057594037927936 pixels");
+    LK_REQUIRE_FAILS(lk_patch_embed_backward_workspace(device, &shape, 1 << 20, int64_t{1} << 40, &bytes),
+                     LK_BAD_ARGUMENT, "expected no matrix of more than 2^50 elements");
   });
 }
 

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <memory>
 
-#include "check.h"
+#include "common/cuda/check.h"
 #include "cuda_operations.h"
 #include "plugin.h"
 #include "uploads.h"
@@ -89,13 +89,9 @@ class CudaDevice final : public lk_device {
   lk_status end_work() override { return uploads_.end_work(stream()); }
 
  protected:
-  void* allocate_block(size_t bytes) override {
-    void* block = nullptr;
-    if (cudaSetDevice(index_) != cudaSuccess || cudaMalloc(&block, bytes) != cudaSuccess) {
-      cudaGetLastError();  // an allocation that failed leaves the device in order
-      return nullptr;
-    }
-    return block;
+  lk_status allocate_block(size_t bytes, void*& block) override {
+    LK_TRY(check(cudaSetDevice(index_), "device"));
+    return check_memory(cudaMalloc(&block, bytes), "allocate", block);
   }
   // Waits for all work of the device, on any stream.
   void release_block(void* block, size_t) override { cudaFree(block); }
@@ -103,18 +99,22 @@ class CudaDevice final : public lk_device {
     size_t free = 0, total = 0;
     return cudaMemGetInfo(&free, &total) == cudaSuccess ? static_cast<int64_t>(free) : -1;
   }
-  void* allocate_host_block(size_t bytes) override {
-    void* block = nullptr;
-    if (cudaSetDevice(index_) != cudaSuccess ||
-        cudaHostAlloc(&block, bytes, cudaHostAllocDefault) != cudaSuccess) {
-      cudaGetLastError();
-      return nullptr;
-    }
-    return block;
+  lk_status allocate_host_block(size_t bytes, void*& block) override {
+    LK_TRY(check(cudaSetDevice(index_), "device"));
+    return check_memory(cudaHostAlloc(&block, bytes, cudaHostAllocDefault), "allocate host memory", block);
   }
   void release_host_block(void* block) override { cudaFreeHost(block); }
 
  private:
+  // An allocation that found no room leaves the device in order. Any other failure may be an earlier
+  // kernel's, and no smaller block would help.
+  static lk_status check_memory(cudaError_t error, const char* what, void*& block) {
+    if (error != cudaSuccess) block = nullptr;
+    if (error != cudaErrorMemoryAllocation) return check(error, what);
+    cudaGetLastError();
+    return LK_OK;
+  }
+
   cudaStream_t stream() const { return static_cast<cudaStream_t>(context_.stream); }
 
   // A copy that has ended on return; `memory` is its end on the device.

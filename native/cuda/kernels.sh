@@ -9,7 +9,7 @@
 #   kernels.sh compiled BUILD              compares it with the committed one
 #   kernels.sh launched BUILD              compares what needs no nvcc: names, threads, shared memory
 #
-# Both comparisons also fail where the committed table has a kernel that spills registers.
+# Both comparisons also fail where the committed table has a kernel that spills registers or cannot run.
 #
 # Registers, stack, spills and static shared memory are ptxas's words. Threads and dynamic shared
 # memory are the most that the native tests launch a kernel with, from the executor.
@@ -111,16 +111,17 @@ same() {
   return 1
 }
 
-# No kernel of the committed table may spill registers, on any architecture.
-check_spills() {
+# On any architecture a kernel of the committed table spills no registers, and a block of it can run.
+check_table() {
   awk -F, '
     /^#/ || $1 == "kernel" { next }
-    $6 + $7 > 0 { printf "kernels: %s stores %d and loads %d spilled bytes on %s\n", $1, $6, $7, $2; spills = 1 }
-    END { exit spills }' "$committed" >&2
+    $6 + $7 > 0 { printf "kernels: %s stores %d and loads %d spilled bytes on %s\n", $1, $6, $7, $2; wrong = 1 }
+    $10 < 1 { printf "kernels: a block of %s has no room on a multiprocessor of %s\n", $1, $2; wrong = 1 }
+    END { exit wrong }' "$committed" >&2
 }
 
 check_compiled() {
-  check_spills || return
+  check_table || return
   made_by=$(sed -n 's/^# nvcc //p' "$committed")
   if [ "$(version "$1")" != "$made_by" ]; then
     echo "skipped: kernels.csv is of nvcc $made_by, this build of $(version "$1")"
@@ -134,7 +135,7 @@ check_compiled() {
 }
 
 check_launched() {
-  check_spills || return
+  check_table || return
   grep -v -e '^#' -e '^kernel,' "$committed" >"$1/committed.csv"
   [ -s "$1/committed.csv" ] || { echo "kernels: $committed has no rows" >&2; return 1; }
   awk -F, '{ print $1 "\t" $3 "\t" $9 }' "$1/committed.csv" | sort -u >"$1/committed.txt"

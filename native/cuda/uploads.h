@@ -13,7 +13,7 @@
 
 #include <vector>
 
-#include "check.h"
+#include "common/cuda/check.h"
 #include "common/tensor.h"
 
 namespace lk::cuda {

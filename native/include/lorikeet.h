@@ -122,7 +122,7 @@ typedef struct lk_device_info {
 /* Opens a device. name: "cpu", or "cuda:N" for CUDA device N, whose kernels are in liblorikeet_cuda.so
  * beside this library (the environment's LORIKEET_CUDA_LIBRARY may name another file); LK_UNSUPPORTED
  * says why there is none, LK_BAD_ARGUMENT that N is beyond the last. threads: worker threads of the
- * CPU, 0 for one a processor (1024 at most). LORIKEET_ISA in the environment (generic, avx2, avx512,
+ * CPU, 0 for one a processor that this process may use (1024 at most). LORIKEET_ISA in the environment (generic, avx2, avx512,
  * avx512_bf16, amx) asks for a lower instruction set than the best; one that is missing is an error.
  * Before a CPU device uses amx it asks Linux to let the process use tile registers; if that is refused,
  * which small signal stacks can cause, it takes avx512_bf16. */
@@ -134,8 +134,8 @@ LK_API lk_status lk_device_describe(lk_device* device, lk_device_info* info);
 /* Returns when all work given to the device has ended. */
 LK_API lk_status lk_synchronize(lk_device* device);
 /* From the next call on a CUDA device gives its work to `stream`, a cudaStream_t of that device's
- * primary context (cudaStreamLegacy and cudaStreamPerThread too); NULL is the device's own stream,
- * which it opens with. Nothing is waited for: what was given to the device before runs before what is
+ * primary context (cudaStreamLegacy too; cudaStreamPerThread, another stream on every thread, where
+ * one thread makes all calls); NULL is the device's own stream, which it opens with. Nothing is waited for: what was given to the device before runs before what is
  * given after, by an event between the two streams. The stream stays the caller's, and lives until
  * another was handed in or the device was closed.
  * On the caller's stream the device's work, uploads and all, is in order with the caller's own there.
@@ -317,8 +317,9 @@ typedef struct lk_lora_group {
 /* Low-rank adaptation (Hu et al., arXiv 2106.09685) of groups of output columns. Plain LoRA is
  * one group over all n columns; the merged query-key-value of a transformer with adapted q and v
  * is two groups, [0, k) and [2k, 3k). Groups ascend and do not overlap. Where a group begins or
- * ends off a multiple of 64 columns, an infinity or a NaN in it, or in the columns next to it, may
- * make NaN on the other side of that edge, up to the multiple. */
+ * ends off a multiple of 64 columns (128 on a CUDA device), an infinity or a NaN in it, or in the
+ * columns next to it, may make NaN on the other side of that edge, up to the multiple; a CUDA
+ * device that multiplies f32 exactly may make it of all columns then. */
 typedef struct lk_lora {
   const lk_tensor* a; /* rows [groups * rank, k], f32 */
   const lk_tensor* b; /* rows [sum of the groups' columns, rank], f32, in the groups' order */

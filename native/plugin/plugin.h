@@ -6,6 +6,7 @@
 #pragma once
 
 #include "device.h"
+#include "plugin_headers.h"
 
 namespace lk {
 
@@ -17,11 +18,13 @@ struct PluginHost {
   void (*describe_sizes)(const Size* sizes, int count);
 };
 
-// Host and plug-in share C++ types, so both must come from one build: this says which.
+// Host and plug-in share C++ types, so both must come from one build: this says which, by a hash of the
+// headers that define them.
 inline const char* plugin_build() {
 #define LK_TEXT_OF(x) #x
 #define LK_TEXT(x) LK_TEXT_OF(x)
-  return LORIKEET_VERSION " abi " LK_TEXT(LK_ABI_VERSION) " c++ " LK_TEXT(__GXX_ABI_VERSION);
+  return LORIKEET_VERSION " abi " LK_TEXT(LK_ABI_VERSION) " c++ " LK_TEXT(__GXX_ABI_VERSION)
+      " headers " LK_PLUGIN_HEADERS;
 #undef LK_TEXT
 #undef LK_TEXT_OF
 }

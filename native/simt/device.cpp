@@ -66,10 +66,10 @@ class SimtDevice final : public lk_device {
   // The alignment of cudaMalloc.
   static constexpr std::align_val_t kAlignment{256};
 
-  void* allocate_block(size_t bytes) override {
-    void* block = ::operator new(bytes, kAlignment, std::nothrow);
+  lk_status allocate_block(size_t bytes, void*& block) override {
+    block = ::operator new(bytes, kAlignment, std::nothrow);
     if (block != nullptr) executor_.memory().add(block, bytes);
-    return block;
+    return LK_OK;
   }
   void release_block(void* block, size_t) override {
     executor_.memory().remove(block);

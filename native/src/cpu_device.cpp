@@ -3,6 +3,7 @@
 //
 // The embedded default device: host memory, a thread pool, and the best kernels that this
 // processor runs.
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -113,6 +114,15 @@ void read_processor(char* text, size_t size) {
   std::fclose(file);
 }
 
+// Those that taskset, a batch system or a container left to this process.
+int32_t usable_processors() {
+  cpu_set_t usable;
+  const int count = sched_getaffinity(0, sizeof(usable), &usable) == 0
+                        ? CPU_COUNT(&usable)
+                        : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));  // over 1024 of them
+  return count < 1 ? 1 : count > kMaxThreads ? kMaxThreads : count;
+}
+
 class CpuDevice final : public lk_device {
  public:
   CpuDevice(const Operations* operations, int threads)
@@ -143,9 +153,10 @@ class CpuDevice final : public lk_device {
   }
 
  protected:
-  void* allocate_block(size_t bytes) override {
-    if (bytes >= kLargePage) return map_block(bytes);
-    return ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
+  lk_status allocate_block(size_t bytes, void*& block) override {
+    block = bytes >= kLargePage ? map_block(bytes)
+                                : ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
+    return LK_OK;
   }
   void release_block(void* block, size_t bytes) override {
     if (bytes >= kLargePage) {
@@ -193,8 +204,7 @@ lk_status open_cpu(int32_t threads, lk_device** device) {
   }
   const Operations* operations = nullptr;
   LK_TRY(choose_operations(&operations));
-  if (threads == 0) threads = static_cast<int32_t>(sysconf(_SC_NPROCESSORS_ONLN));
-  threads = threads < 1 ? 1 : threads;
+  if (threads == 0) threads = usable_processors();
   try {
     *device = new CpuDevice(operations, threads);
   } catch (const std::system_error& error) {

@@ -21,7 +21,8 @@ lk_status lk_device::allocate(size_t bytes, void** block) {
   std::lock_guard<std::mutex> lock(mutex_);
   const bool fail_on_purpose =
       allocations_until_failure_ > 0 && --allocations_until_failure_ == 0;
-  void* made = fail_on_purpose ? nullptr : allocate_block(bytes);
+  void* made = nullptr;
+  if (!fail_on_purpose) LK_TRY(allocate_block(bytes, made));
   if (made == nullptr) {
     const int64_t free = free_bytes();
     const std::string left = free < 0 ? "" : ", " + std::to_string(free) + " bytes free";
@@ -60,7 +61,8 @@ lk_status lk_device::release(void* block) {
 
 lk_status lk_device::allocate_host(size_t bytes, void** block) {
   std::lock_guard<std::mutex> lock(mutex_);
-  void* made = allocate_host_block(bytes);
+  void* made = nullptr;
+  LK_TRY(allocate_host_block(bytes, made));
   if (made == nullptr) {
     return lk::fail(LK_OUT_OF_MEMORY, "%s: no %zu bytes of host memory left for uploads",
                     name_.c_str(), bytes);

@@ -60,13 +60,15 @@ struct lk_device {
 
  protected:
   // A block aligned to LK_ALIGNMENT, or nullptr when there is none left.
-  virtual void* allocate_block(size_t bytes) = 0;
+  // NULL where no such block is left; other failures are a status.
+  virtual lk_status allocate_block(size_t bytes, void*& block) = 0;
   virtual void release_block(void* block, size_t bytes) = 0;
   // Bytes that allocate_block could still give out, about; -1 where nothing says.
   virtual int64_t free_bytes() { return -1; }
   // The same as allocate_block in host memory, by default any.
-  virtual void* allocate_host_block(size_t bytes) {
-    return ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
+  virtual lk_status allocate_host_block(size_t bytes, void*& block) {
+    block = ::operator new(bytes, std::align_val_t{LK_ALIGNMENT}, std::nothrow);
+    return LK_OK;
   }
   virtual void release_host_block(void* block) {
     ::operator delete(block, std::align_val_t{LK_ALIGNMENT});

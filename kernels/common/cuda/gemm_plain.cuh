@@ -33,7 +33,7 @@ struct ProductSize {
 };
 
 // How many parts l is cut into: by shape alone, so that small outputs with long sums fill a large
-// device. A part is 256 or more.
+// device. Parts are of about 256 or more.
 inline int64_t split_of(int64_t m, int64_t n, int64_t k) {
   constexpr int64_t kBlocks = 128, kLeast = 256;
   const int64_t tiles = ceil_divide(m, PlainTile::kSide) * ceil_divide(n, PlainTile::kSide);

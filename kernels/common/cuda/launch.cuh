@@ -6,6 +6,9 @@
 
 #include "common/cuda/memory.cuh"
 #include "operations.h"
+#if !LK_SIMT
+#include "common/cuda/check.h"
+#endif
 
 namespace lk::cuda {
 
@@ -49,13 +52,16 @@ lk_status launch(const char* name, void (*kernel)(Parameters...), const Context&
     error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                  cudaFuncAttributeMaxDynamicSharedMemorySize, shape.shared_bytes);
   }
-  if (error == cudaSuccess) {
-    kernel<<<grid, shape.threads, shape.shared_bytes, static_cast<cudaStream_t>(context.stream)>>>(
-        Parameters(arguments)...);
-    error = cudaGetLastError();
-  }
-  if (error == cudaSuccess) return LK_OK;
-  return fail(LK_DEVICE_LOST, "%s: %s", name, cudaGetErrorString(error));
+  // Not <<< >>>, whose errors come by way of cudaGetLastError: that may be another call's, an embedder's
+  // among them.
+  const auto start = [&](Parameters... values) {
+    void* pointers[] = {&values...};
+    return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, dim3(shape.threads), pointers,
+                            static_cast<size_t>(shape.shared_bytes),
+                            static_cast<cudaStream_t>(context.stream));
+  };
+  if (error == cudaSuccess) error = start(Parameters(arguments)...);
+  return check(error, name);
 #endif
 }
 

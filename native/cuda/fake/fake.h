@@ -14,8 +14,9 @@ namespace lk::fake {
 struct Runtime {
   // Streams that the device makes from now on are eager, or not.
   void (*make_eager)(bool eager);
-  // The next call of this name, such as "cudaMalloc", fails.
-  void (*fail_next)(const char* call);
+  // The next call of this name, such as "cudaMalloc", fails: for want of memory, or because a kernel before
+  // it did.
+  void (*fail_next)(const char* call, bool for_memory);
   // Streams and events that were made and not destroyed.
   int (*live)();
   // How often the host waited for a stream or an event.

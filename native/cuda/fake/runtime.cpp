@@ -49,17 +49,17 @@ std::vector<std::unique_ptr<CUevent_st>> events;
 int current_device = 0, host_waits = 0;
 bool eager_from_now = false;
 std::string failing, wrong;
-cudaError_t last_error = cudaSuccess;
+cudaError_t last_error = cudaSuccess, failure = cudaSuccess;
 
 void forbid(bool condition, const char* what) {
   if (condition && wrong.empty()) wrong = what;
 }
 
-// Whether this call is the one to fail.
+// Whether this call is the one to fail: by last_error.
 bool fails(const char* call) {
   if (failing != call) return false;
   failing.clear();
-  last_error = cudaErrorMemoryAllocation;
+  last_error = failure;
   return true;
 }
 
@@ -123,7 +123,10 @@ int count_live() {
 
 const lk::fake::Runtime kRuntime = {
     [](bool eager) { eager_from_now = eager; },
-    [](const char* call) { failing = call; },
+    [](const char* call, bool for_memory) {
+      failing = call;
+      failure = for_memory ? cudaErrorMemoryAllocation : cudaErrorLaunchFailure;
+    },
     count_live,
     [] { return host_waits; },
     [] { return wrong.c_str(); },
@@ -159,7 +162,7 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaMalloc(void** block, size_t bytes) {
-  if (fails("cudaMalloc")) return cudaErrorMemoryAllocation;
+  if (fails("cudaMalloc")) return last_error;
   *block = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   return cudaSuccess;
 }
@@ -180,13 +183,13 @@ cudaError_t cudaFreeHost(void* block) {
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
-  if (fails("cudaMemcpyAsync")) return cudaErrorMemoryAllocation;
+  if (fails("cudaMemcpyAsync")) return last_error;
   give(stream, {[=] { std::memcpy(to, from, bytes); }});
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
-  if (fails("cudaStreamCreateWithFlags")) return cudaErrorMemoryAllocation;
+  if (fails("cudaStreamCreateWithFlags")) return last_error;
   forbid(flags != cudaStreamNonBlocking, "a stream that the legacy default stream waits for");
   *stream = make_stream(eager_from_now);
   return cudaSuccess;
@@ -209,7 +212,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  if (fails("cudaEventCreateWithFlags")) return cudaErrorMemoryAllocation;
+  if (fails("cudaEventCreateWithFlags")) return last_error;
   events.push_back(std::make_unique<CUevent_st>());
   events.back()->reached.push_back(true);
   *event = events.back().get();
@@ -221,7 +224,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  if (fails("cudaEventRecord")) return cudaErrorMemoryAllocation;
+  if (fails("cudaEventRecord")) return last_error;
   forbid(event->destroyed, "a destroyed event");
   event->records += 1;
   event->reached.push_back(false);

@@ -283,7 +283,7 @@ TEST_CASE("what fails leaves the device in order, and nothing behind") {
     CAPTURE(std::string(call));
     lk_device* device = nullptr;
     const int before = runtime().live();
-    runtime().fail_next(call);
+    runtime().fail_next(call, false);
     REQUIRE_FAILS(lk_device_open("cuda:0", 0, &device), LK_DEVICE_LOST, "made to fail");
     CHECK(device == nullptr);
     CHECK(runtime().live() == before);
@@ -293,7 +293,7 @@ TEST_CASE("what fails leaves the device in order, and nothing behind") {
     CAPTURE(std::string(call));
     Device device(false, false);
     float* input = device.numbers(1);
-    runtime().fail_next(call);
+    runtime().fail_next(call, false);
     REQUIRE_FAILS(lk_upload_async(device, input, &one, sizeof(one)), LK_DEVICE_LOST, "made to fail");
     device.fill(input, 3);  // does not report the failure again
     CHECK(device.download(input) == 3);
@@ -304,8 +304,13 @@ TEST_CASE("what fails leaves the device in order, and nothing behind") {
   float* kept = device.numbers(1);
   device.fill(kept, 8);
   void* block = nullptr;
-  runtime().fail_next("cudaMalloc");
+  runtime().fail_next("cudaMalloc", true);
   REQUIRE_FAILS(lk_allocate(device, 64, &block), LK_OUT_OF_MEMORY, "no block of 64 bytes");
+  // A smaller block would not help then.
+  runtime().fail_next("cudaMalloc", false);
+  REQUIRE_FAILS(lk_allocate(device, 64, &block), LK_DEVICE_LOST, "allocate: made to fail");
+  runtime().fail_next("cudaMalloc", false);
+  REQUIRE_FAILS(lk_allocate_host(device, 64, &block), LK_DEVICE_LOST, "allocate host memory: made to fail");
   device.fill(kept, 9);
   CHECK(device.download(kept) == 9);
   REQUIRE_OK(lk_allocate_host(device, 64, &block));
