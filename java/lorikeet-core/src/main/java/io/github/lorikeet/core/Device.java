@@ -35,7 +35,7 @@ public final class Device implements AutoCloseable {
    * Opens a device.
    *
    * @param name {@code cpu}, or {@code cuda:N} for CUDA device N
-   * @param threads worker threads, 0 for one a processor
+   * @param threads worker threads, 0 for one a processor that this process may use
    * @throws LorikeetException when there is no such device, or the native library does not load
    */
   public static Device open(String name, int threads) {
@@ -47,7 +47,9 @@ public final class Device implements AutoCloseable {
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment answer = arena.allocate(ValueLayout.ADDRESS);
-      check("device_open", Lorikeet.lk_device_open(arena.allocateFrom(name), threads, answer));
+      // Java knows of a container's share of processors too.
+      int wanted = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+      check("device_open", Lorikeet.lk_device_open(arena.allocateFrom(name), wanted, answer));
       return new Device(name, answer.get(ValueLayout.ADDRESS, 0));
     }
   }

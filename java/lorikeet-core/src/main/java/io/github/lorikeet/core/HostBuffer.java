@@ -33,10 +33,14 @@ public final class HostBuffer implements AutoCloseable {
   /** Frees the memory. Closing again does nothing. */
   @Override
   public void close() {
-    if (!closed) {
-      closed = true;
-      arena.close();
+    if (closed) {
+      return;
+    }
+    arena.close(); // refused while native code of another thread reads the memory
+    closed = true;
+    try {
       device.awaitUploads();
+    } finally {
       device.freeHostBlock(block);
     }
   }

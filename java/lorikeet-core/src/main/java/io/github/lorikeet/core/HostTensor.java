@@ -21,7 +21,7 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
   private static final long ALIGNMENT = 64;
 
   /**
-   * Takes a copy of {@code sizes} and a read-only view of {@code data}.
+   * Takes a copy of {@code sizes}; {@code data} is read and never written.
    *
    * @throws IllegalArgumentException if a size is negative, the product overflows, or {@code data}
    *     is a Java array or of another length
@@ -37,7 +37,12 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
       throw new IllegalArgumentException(
           "%s needs %d bytes, was given %d".formatted(shape(type, sizes), bytes, data.byteSize()));
     }
-    data = data.asReadOnly();
+  }
+
+  /** The elements, read-only. */
+  @Override
+  public MemorySegment data() {
+    return data.asReadOnly();
   }
 
   /** An f32 tensor holding a copy of {@code values}; its memory is freed by the collector. */
@@ -74,10 +79,11 @@ public record HostTensor(DType type, long[] sizes, MemorySegment data) {
 
   /**
    * Says that the elements will hardly be read again soon: of a mapped file no memory is taken up
-   * until then. Has no effect on other memory.
+   * until then. Has no effect on other memory, nor on a file that was mapped to be written: changes
+   * of a private mapping would be lost.
    */
   public void unload() {
-    if (data.isMapped()) {
+    if (data.isMapped() && data.isReadOnly()) {
       data.unload();
     }
   }

@@ -6,11 +6,20 @@ package io.github.lorikeet.core;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
+import java.util.ArrayList;
+import java.util.List;
 
 /** What native functions take for each kind of argument: NULL for null. */
 abstract class KernelCalls {
   private final Device device;
   private final MemorySegment answer = Arena.ofAuto().allocate(ValueLayout.JAVA_LONG);
+
+  /**
+   * The tensors of the call under way. Native code has their bare addresses: nothing else would
+   * keep the collector from memory that is wrapped and not looked at again after the call.
+   */
+  private final List<Tensor> inUse = new ArrayList<>();
 
   KernelCalls(Device device) {
     this.device = device;
@@ -25,7 +34,14 @@ abstract class KernelCalls {
     return answer;
   }
 
-  /** What such a function wrote. */
+  /** Ends a call that was given tensors. */
+  void check(String function, int status) {
+    Reference.reachabilityFence(inUse);
+    inUse.clear();
+    LorikeetException.check(function, status);
+  }
+
+  /** What a function that asks for bytes wrote. */
   long answer(String function, int status) {
     LorikeetException.check(function, status);
     return answer.get(ValueLayout.JAVA_LONG, 0);
@@ -40,6 +56,7 @@ abstract class KernelCalls {
       throw new IllegalArgumentException(
           tensor + " is memory of another " + tensor.device() + ", expected this one's");
     }
+    inUse.add(tensor);
     return descriptor;
   }
 

@@ -3,8 +3,6 @@
 
 package io.github.lorikeet.core;
 
-import static io.github.lorikeet.core.LorikeetException.check;
-
 import io.github.lorikeet.core.ffi.Lorikeet;
 
 /**

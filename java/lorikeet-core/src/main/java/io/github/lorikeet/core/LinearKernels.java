@@ -3,8 +3,6 @@
 
 package io.github.lorikeet.core;
 
-import static io.github.lorikeet.core.LorikeetException.check;
-
 import io.github.lorikeet.core.ffi.Lorikeet;
 
 /** The part of {@link Kernels} on linear layers. */
@@ -28,7 +26,7 @@ abstract class LinearKernels extends KernelCalls {
    *     weight, which points into w
    */
   public void weightPrepare(Tensor w, Tensor storage, Weight weight) {
-    if (w != null && (w.elements() != weight.n() * weight.k() || w.type() != weight.type())) {
+    if (w != null && !isFor(weight, w)) {
       throw new IllegalArgumentException("w: " + w.shape() + ", expected the rows of " + weight);
     }
     check(
@@ -41,6 +39,12 @@ abstract class LinearKernels extends KernelCalls {
             bytes(storage),
             weight.shape()));
     weight.prepared(storage == null ? w : storage);
+  }
+
+  private static boolean isFor(Weight weight, Tensor w) {
+    return w.type() == weight.type()
+        && w.elements() == weight.n() * weight.k()
+        && w.size(w.rank() - 1) == weight.k();
   }
 
   /**

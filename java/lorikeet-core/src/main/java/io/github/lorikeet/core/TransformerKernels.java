@@ -3,8 +3,6 @@
 
 package io.github.lorikeet.core;
 
-import static io.github.lorikeet.core.LorikeetException.check;
-
 import io.github.lorikeet.core.ffi.Lorikeet;
 
 /** The part of {@link Kernels} on what surrounds a transformer's linear layers. */

@@ -3,13 +3,20 @@
 
 package io.github.lorikeet.core;
 
+import static java.nio.file.StandardOpenOption.READ;
+import static java.nio.file.StandardOpenOption.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class HostTensorTest {
   private static MemorySegment bytes(int... values) {
@@ -93,5 +100,19 @@ class HostTensorTest {
     assertThat(tensor.data().isReadOnly()).isTrue();
     tensor.sizes()[0] = 7;
     assertThat(tensor.size(0)).isEqualTo(2);
+  }
+
+  /** Giving back the pages of a private mapping would undo what was written there. */
+  @Test
+  void whatWasWrittenIntoAPrivateMappingStays(@TempDir Path folder) throws IOException {
+    Path file = Files.write(folder.resolve("f"), new byte[4]);
+    try (FileChannel channel = FileChannel.open(file, READ, WRITE);
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment mapped = channel.map(FileChannel.MapMode.PRIVATE, 0, 4, arena);
+      mapped.set(ValueLayout.JAVA_FLOAT, 0, 7);
+      HostTensor tensor = new HostTensor(DType.F32, new long[] {1}, mapped);
+      tensor.unload();
+      assertThat(tensor.toFloats()).containsExactly(7);
+    }
   }
 }

@@ -17,6 +17,10 @@ class WeightTest extends KernelsTestCase {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> plain(rows))
         .withMessage("w: f16 [2, 3], expected the rows of weight f32 [2, 3]");
+    Weight turned = new Weight(Weight.Format.PLAIN, DType.F32, 3, 2);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> kernels.weightPrepare(output(2, 3), null, turned))
+        .withMessage("w: f32 [2, 3], expected the rows of weight f32 [3, 2]");
     Weight weight = new Weight(Weight.Format.PACKED, DType.F16, 2, 3);
     if (device.info().dtypes().contains(DType.F16)) {
       kernels.weightPrepare(

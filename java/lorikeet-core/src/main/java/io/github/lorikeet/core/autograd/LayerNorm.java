@@ -12,6 +12,12 @@ package io.github.lorikeet.core.autograd;
  */
 public record LayerNorm(Parameter gamma, Parameter beta, float eps) {
   public LayerNorm {
+    if (gamma == beta) {
+      throw new IllegalArgumentException(gamma.describe() + ": both gamma and beta, expected two");
+    }
+    if (!(eps >= 0 && Float.isFinite(eps))) {
+      throw new IllegalArgumentException("eps " + eps + ": expected 0 or more");
+    }
     if (gamma.elements() != beta.elements()) {
       throw new IllegalArgumentException(
           beta.describe() + ": expected as many elements as " + gamma.describe());

@@ -69,7 +69,9 @@ final class LinearOperation extends Operation {
     random = layer.lora() == null ? null : recording.random();
     lora = layer.lora() == null ? null : lora(layer.lora());
     forward =
-        recordForward(y).reads(x.tensor(), weightCopy, residual, scales).mayReplace(y, residual);
+        recordForward(y)
+            .reads(x.tensor(), weightCopy, residual, scales)
+            .mayReplace(y, residual == x.tensor() ? null : residual);
     boolean residualRequires = residual != null && options.residual().requiresGradient();
     output(y, x.requiresGradient() || residualRequires || isTrained());
   }
@@ -211,9 +213,9 @@ final class LinearOperation extends Operation {
         lora == null
             ? linear(dy, dXTensor, dXFlag, backward)
             : loraLinear(dy, dXTensor, dXFlag, backward);
-    call.reads(dy, scales, xPreActivation).writes(dXTensor);
+    call.reads(dy, scales, xPreActivation, weightCopy).writes(dXTensor);
     if (dX != null) {
-      call.reads(dX.read(), weightCopy);
+      call.reads(dX.read());
       if (!dX.adds()) {
         call.mayReplace(dXTensor, xPreActivation);
       }

@@ -291,7 +291,8 @@ public final class MemoryPlan implements AutoCloseable {
     for (Parameter parameter : parameters) {
       parameter.allocated(parameter.isPlain(), moments);
     }
-    tapes.forEach(tape -> tape.ready(true));
+    Tape.Turn turn = new Tape.Turn();
+    tapes.forEach(tape -> tape.ready(turn));
     if (optimizer != null) {
       optimizer.attach(work);
       tapes.forEach(tape -> tape.scaleLoss(work.lossScale()));
@@ -328,7 +329,7 @@ public final class MemoryPlan implements AutoCloseable {
       return;
     }
     allocated = false;
-    tapes.forEach(tape -> tape.ready(false));
+    tapes.forEach(tape -> tape.ready(null));
     parameters.forEach(Parameter::released);
     if (optimizer != null) {
       optimizer.attach(null);

@@ -16,12 +16,13 @@ abstract class Operation {
 
   Operation(Recording recording) {
     this.recording = recording;
+    recording.beginOperation();
   }
 
   /** Names the result; to be called once, by the constructor. */
   final void output(Tensor tensor, boolean requiresGradient) {
     output = new Variable(recording, tensor, this, requiresGradient && recording.training);
-    recording.operations.add(this);
+    recording.add(this);
   }
 
   final Variable output() {

@@ -51,6 +51,7 @@ public abstract sealed class Optimizer permits Sgd, AdamW {
 
   private final int moments;
   private float maxGradientNorm;
+  private boolean planned;
   private Work work;
   private long steps;
 
@@ -72,6 +73,9 @@ public abstract sealed class Optimizer permits Sgd, AdamW {
   public Optimizer clipGradientNorm(float maxNorm) {
     if (!(maxNorm > 0)) {
       throw new IllegalArgumentException("maxNorm " + maxNorm + ": expected more than 0");
+    }
+    if (planned) {
+      throw new IllegalStateException("the optimiser's memory is planned: set the norm before");
     }
     maxGradientNorm = maxNorm;
     return this;
@@ -119,7 +123,7 @@ public abstract sealed class Optimizer permits Sgd, AdamW {
   abstract void step(
       Kernels kernels, ParameterArray array, float learningRate, long step, Tensor gradientScale);
 
-  /** Steps taken, those before an imported state included. */
+  /** Steps taken with the memory it has, those before an imported state included. */
   public long steps() {
     return steps;
   }
@@ -233,6 +237,7 @@ public abstract sealed class Optimizer permits Sgd, AdamW {
    * @param scalesLoss whether the gradients come multiplied by a loss scale
    */
   Work plan(Device device, List<Parameter> trained, boolean scalesLoss) {
+    planned = true;
     ParameterArray array = new ParameterArray(trained.size());
     for (int i = 0; i < trained.size(); i++) {
       Parameter p = trained.get(i);
@@ -260,9 +265,13 @@ public abstract sealed class Optimizer permits Sgd, AdamW {
     }
   }
 
-  /** From now on steps work on this; null ends that. */
+  /** From now on steps work on this, the moments being 0 and no step taken; null ends that. */
   void attach(Work work) {
     this.work = work;
+    if (work != null) {
+      steps = 0;
+      unscaledNorm = 0;
+    }
   }
 
   private Work work() {

@@ -37,6 +37,10 @@ final class Recording {
   final Set<Parameter> parameters = new LinkedHashSet<>();
   private final Set<Parameter> differentiated = new HashSet<>();
   private final Map<Parameter, LayerWeight> rounded = new HashMap<>();
+
+  /** What the operation being recorded reads. */
+  private final List<Variable> reading = new ArrayList<>();
+
   private int streams;
   private boolean sealed;
 
@@ -94,11 +98,25 @@ final class Recording {
     return call;
   }
 
-  /** Checks that an operation may read a variable, and counts that. */
+  void beginOperation() {
+    reading.clear();
+  }
+
+  /**
+   * Adds an operation that has passed its checks, and counts what it reads: one refused reads
+   * nothing.
+   */
+  void add(Operation operation) {
+    operations.add(operation);
+    reading.forEach(Variable::use);
+    reading.clear();
+  }
+
+  /** Checks that the operation being recorded may read a variable; null for null. */
   Variable use(Variable variable) {
     if (variable != null) {
       checkOwn(variable);
-      variable.use();
+      reading.add(variable);
     }
     return variable;
   }

@@ -33,7 +33,18 @@ public final class Tape {
   private final Recording recording;
   private Call[] calls;
   private int forwardCalls = -1;
-  private boolean ready;
+  private boolean beginsAtLoss;
+
+  /** Null without memory. */
+  private Turn turn;
+
+  /**
+   * What the tapes of one memory plan share: which of them has run its forward pass last, and may
+   * go back.
+   */
+  static final class Turn {
+    private Tape tape;
+  }
 
   /**
    * A tape whose random numbers have seed 0.
@@ -83,7 +94,11 @@ public final class Tape {
     return input;
   }
 
-  /** Holds a variable's contents to the end of the step, so that it can be read after the run. */
+  /**
+   * Holds a variable's contents to the end of the step, so that it can be read after the run. In 16
+   * bits a GELU's output that is held is not made again for the backward pass, which rounds it
+   * otherwise.
+   */
   public Variable keep(Variable variable) {
     recording.checkOpen();
     recording.checkOwn(variable);
@@ -223,12 +238,14 @@ public final class Tape {
       throw new IllegalArgumentException(loss + ": expected the output of a loss");
     }
     beginBackward(loss);
+    beginsAtLoss = true;
     operation.backwardFrom(scale);
     recordBackward();
   }
 
   /**
-   * Records the backward pass from a gradient that is computed elsewhere, after everything else.
+   * Records the backward pass from a gradient that is computed elsewhere, after everything else. It
+   * is taken as it is: with f16 activations too there is no {@link Optimizer#lossScale} then.
    *
    * @param outputGradient an input of output's shape, to be filled before {@link #runBackward}
    */
@@ -283,26 +300,40 @@ public final class Tape {
    */
   public void run(long step, boolean addToParameters) {
     begin(step, addToParameters);
+    turn.tape = null;
     run(0, calls.length);
   }
 
   /** Runs the forward pass alone; see {@link #run}. */
   public void runForward(long step) {
     begin(step, false);
+    turn.tape = null;
     run(0, forwardCalls < 0 ? calls.length : forwardCalls);
+    turn.tape = this;
   }
 
-  /** Runs the backward pass of the forward pass that ran last, with its step; see {@link #run}. */
+  /**
+   * Runs the backward pass of the forward pass that ran last, with its step; see {@link #run}.
+   * Once, for it overwrites what the forward pass saved, as other tapes of the plan do.
+   *
+   * @throws IllegalStateException if the last run of the plan's tapes was not this one's forward
+   *     pass
+   */
   public void runBackward(boolean addToParameters) {
     if (forwardCalls < 0) {
       throw new IllegalStateException("no backward pass is recorded");
     }
     begin(Integer.toUnsignedLong(recording.step), addToParameters);
+    if (turn.tape != this) {
+      throw new IllegalStateException(
+          "what the backward pass needs is gone: run this tape's forward pass right before it");
+    }
+    turn.tape = null;
     run(forwardCalls, calls.length);
   }
 
   private void begin(long step, boolean addToParameters) {
-    if (!ready) {
+    if (turn == null) {
       throw new IllegalStateException(
           "the tape has no memory: allocate a memory plan over it first");
     }
@@ -327,7 +358,7 @@ public final class Tape {
 
   /** Whether gradients need a loss scale: f16 reaches from 2^-24 to 65504 only. */
   boolean hasNarrowGradients() {
-    return forwardCalls >= 0
+    return beginsAtLoss
         && (recording.activations == DType.F16
             || recording.inputs.stream().anyMatch(input -> input.type() == DType.F16));
   }
@@ -355,12 +386,13 @@ public final class Tape {
   }
 
   void checkUnused() {
-    if (ready) {
+    if (turn != null) {
       throw new IllegalStateException("the tape is part of another memory plan");
     }
   }
 
-  void ready(boolean ready) {
-    this.ready = ready;
+  /** From now on the tape has memory, which it shares with those of this turn; null ends that. */
+  void ready(Turn turn) {
+    this.turn = turn;
   }
 }

@@ -99,9 +99,8 @@ public final class Variable {
   }
 
   /** Counts an operation's reading of this variable. */
-  Variable use() {
+  void use() {
     uses++;
-    return this;
   }
 
   int uses() {

@@ -35,13 +35,18 @@ final class LibraryCache {
       Path folder = folder().resolve(hash(content).substring(0, 32));
       return write(content, Files.createDirectories(folder).resolve(name));
     } catch (IOException e) {
-      Path folder = Files.createTempDirectory("lorikeet");
-      Path file = folder.resolve(name);
-      // Deleted in the reverse of this order.
-      folder.toFile().deleteOnExit();
-      file.toFile().deleteOnExit();
-      return write(content, file);
+      return copyPrivately(content, name);
     }
+  }
+
+  /** Returns a file with this content in a fresh folder, which is deleted when the process ends. */
+  Path copyPrivately(byte[] content, String name) throws IOException {
+    Path folder = Files.createTempDirectory("lorikeet");
+    Path file = folder.resolve(name);
+    // Deleted in the reverse of this order.
+    folder.toFile().deleteOnExit();
+    file.toFile().deleteOnExit();
+    return write(content, file);
   }
 
   /** The same, in the folder of a library that was copied before. */
@@ -53,11 +58,16 @@ final class LibraryCache {
     return write(content, file);
   }
 
-  private Path folder() {
+  private Path folder() throws IOException {
     String cache = environment.get("XDG_CACHE_HOME");
-    return cache != null && Path.of(cache).isAbsolute()
-        ? Path.of(cache, "lorikeet")
-        : Path.of(properties.apply("user.home"), ".cache", "lorikeet");
+    if (cache != null && Path.of(cache).isAbsolute()) {
+      return Path.of(cache, "lorikeet");
+    }
+    Path home = Path.of(properties.apply("user.home"));
+    if (!home.isAbsolute()) { // "?" for a user that the system does not know
+      throw new IOException("user.home is " + home + ", expected a folder's whole path");
+    }
+    return home.resolve(Path.of(".cache", "lorikeet"));
   }
 
   private static Path write(byte[] content, Path file) throws IOException {

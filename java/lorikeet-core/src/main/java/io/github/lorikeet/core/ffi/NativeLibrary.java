@@ -155,14 +155,29 @@ public final class NativeLibrary {
       if (url.getProtocol().equals("file")) {
         return tryFile(place, Path.of(url.toURI()));
       }
-      Path file = cache().copy(read(url), System.mapLibraryName(NAME));
-      String found = tryFile(place, file);
-      copy = found == null ? null : file;
-      return found;
+      byte[] content = read(url);
+      return tryCopies(place, content, System.mapLibraryName(NAME));
     } catch (IOException | URISyntaxException e) {
       tried.add(place + ": could not be copied to a file: " + e);
       return null;
     }
+  }
+
+  /**
+   * A library is loaded by one class loader alone, and the cache may lie where nothing may be run:
+   * then a private copy serves.
+   */
+  private String tryCopies(String place, byte[] content, String name) throws IOException {
+    copy = cache().copy(content, name);
+    String found = tryFile(place, copy);
+    if (found == null) {
+      copy = cache().copyPrivately(content, name);
+      found = tryFile(place, copy);
+    }
+    if (found == null) {
+      copy = null;
+    }
+    return found;
   }
 
   /** Does nothing for a library that was not copied itself: what belongs to it is beside it. */

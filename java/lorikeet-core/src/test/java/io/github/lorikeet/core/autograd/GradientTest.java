@@ -96,6 +96,13 @@ class GradientTest {
     check.check(tape.linear(x, trained("fc", 5, 5), LinearOptions.residual(x, null)));
   }
 
+  /** Nothing keeps h for later, so that only the call itself still needs it while it writes y. */
+  @Test
+  void residualAndInputOfAFrozenLayerAreTheSame() {
+    Variable h = tape.gelu(check.input(6, 5));
+    check.check(tape.linear(h, frozen("fc", 5, 5), LinearOptions.residual(h, null)));
+  }
+
   @ParameterizedTest
   @ValueSource(floats = {0, 0.4f})
   void loraLinear(float dropout) {

@@ -62,6 +62,33 @@ class HalfPrecisionTest {
     return gradients;
   }
 
+  /** The weight is rounded for each step, and its gradient's call reads that copy too. */
+  @ParameterizedTest
+  @EnumSource(names = {"BF16", "F16"})
+  void aTrainedLayerWhoseInputNeedsNoGradient(DType type) {
+    float[] values = {1, 2, 3, 4, 5, 6, 7, 8}; // [2, 4], whose products 16 bits hold
+    Parameter weight = new Parameter("w", HostTensor.of(new float[16], 4, 4), true);
+    try (Device device = TestDevices.open("simt:up", 2)) {
+      Tape tape = new Tape(device, true, 0, type);
+      Variable x = tape.input(type, 2, 4);
+      Variable y = tape.linear(x, new Linear(weight, null));
+      Variable dy = tape.input(type, 2, 4);
+      tape.backward(y, dy);
+      try (MemoryPlan plan = MemoryPlan.of(new Sgd(0), tape)) {
+        plan.allocate();
+        x.tensor().upload(values);
+        dy.tensor().upload(values);
+        tape.run(0, false);
+        float[] expected = new float[16];
+        for (int i = 0; i < 16; i++) {
+          expected[i] = values[i / 4] * values[i % 4] + values[4 + i / 4] * values[4 + i % 4];
+        }
+        // Without a loss scale: the gradient that is handed in has the caller's.
+        assertThat(weight.gradient().download()).containsExactly(expected);
+      }
+    }
+  }
+
   private static double distance(float[] a, float[] b) {
     double distance = 0;
     double size = 0;

@@ -64,6 +64,29 @@ class OptimizerTest {
   }
 
   @Test
+  void memoryOfAnotherPlanIsBegunAnew() {
+    AdamW adamW = new AdamW();
+    train(adamW);
+    adamW.step(0.1f);
+    plan.close();
+    Parameter other = new Parameter("other", HostTensor.of(VALUE, 1, 4), true);
+    Tape tape = new Tape(device, true);
+    tape.linear(tape.input(DType.F32, 1, 4), new Linear(other, null));
+    plan = MemoryPlan.of(adamW, tape);
+    plan.allocate();
+    assertThat(adamW.steps()).isZero();
+  }
+
+  @Test
+  void clippingIsAskedForBeforeThePlan() {
+    Sgd sgd = new Sgd(0);
+    train(sgd);
+    assertThatIllegalStateException()
+        .isThrownBy(() -> sgd.clipGradientNorm(1))
+        .withMessage("the optimiser's memory is planned: set the norm before");
+  }
+
+  @Test
   void adamW() {
     AdamW adamW = new AdamW(0.8f, 0.9f, 1e-8f);
     train(adamW);

@@ -3,6 +3,7 @@
 
 package io.github.lorikeet.core.autograd;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
@@ -55,6 +56,9 @@ class RecordingTest {
     refused(
         () -> new LayerNorm(parameter("g", true, 3), parameter("b", true, 4), 1e-6f),
         "b f32 [4]: expected as many elements as g f32 [3]");
+    Parameter g = parameter("g", true, 3);
+    refused(() -> new LayerNorm(g, g, 1e-6f), "g f32 [3]: both gamma and beta, expected two");
+    refused(() -> new LayerNorm(g, parameter("b", true, 3), -1), "eps -1.0: expected 0 or more");
     refused(() -> parameter("empty", true, 0), "empty f32 [0]: expected at least one element");
   }
 
@@ -192,6 +196,15 @@ class RecordingTest {
     assertThatIllegalStateException().isThrownBy(input::requireGradient);
     Variable output = evaluation.bceWithLogits(evaluation.linear(input, linear(3, 3)), input);
     assertThatIllegalStateException().isThrownBy(() -> evaluation.backward(output));
+  }
+
+  @Test
+  void aRefusedOperationReadsNothing() {
+    Variable h = tape.gelu(f32(2, 3));
+    assertThatIllegalArgumentException().isThrownBy(() -> tape.linear(h, linear(3, 4)));
+    assertThat(h.uses()).isZero();
+    tape.linear(h, linear(4, 3));
+    assertThat(h.uses()).isOne();
   }
 
   @Test

@@ -5,6 +5,7 @@ package io.github.lorikeet.core.autograd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
 import com.sun.management.ThreadMXBean;
@@ -133,6 +134,23 @@ class TapeTest {
       assertThat(gradients(training)).usingRecursiveComparison().isNotEqualTo(expected);
       tape.runBackward(false);
       assertThat(gradients(training)).usingRecursiveComparison().isEqualTo(expected);
+    }
+  }
+
+  @Test
+  void everyBackwardPassTakesAForwardPass() {
+    try (Training training = Training.allocated(1, TinyVit.Mode.LORA, new Sgd(0))) {
+      Tape tape = training.train.tape();
+      training.train.fill(0);
+      assertThatIllegalStateException().isThrownBy(() -> tape.runBackward(false));
+      tape.runForward(0);
+      tape.runBackward(false);
+      assertThatIllegalStateException().isThrownBy(() -> tape.runBackward(false));
+      tape.runForward(0);
+      training.evaluate(); // by another tape, in the same memory
+      assertThatIllegalStateException()
+          .isThrownBy(() -> tape.runBackward(false))
+          .withMessageContaining("run this tape's forward pass right before it");
     }
   }
 

@@ -18,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -197,6 +198,32 @@ class NativeLibraryTest {
     Files.delete(plugin);
     Files.delete(copy);
     Files.delete(copy.getParent());
+  }
+
+  /** Such as one in a folder where nothing may be run, or one that another class loader has. */
+  @Test
+  void aCopyInTheCacheThatDoesNotLoadIsReplacedByAPrivateOne() throws IOException {
+    resources.put(RESOURCE, jarWith(library));
+    Path cache = folder.resolve("home");
+    Consumer<Path> loader =
+        file -> {
+          loaded.add(file);
+          if (file.startsWith(cache)) {
+            throw new UnsatisfiedLinkError("failed to map segment");
+          }
+        };
+    new NativeLibrary(properties::get, environment, resources::get, loader).find();
+    assertThat(loaded).hasSize(2);
+    assertThat(loaded.get(1)).hasSameBinaryContentAs(library);
+    assertThat(loaded.get(1).startsWith(folder)).isFalse();
+  }
+
+  @Test
+  void aUserWithoutAHomeGetsAPrivateFolder() throws IOException {
+    properties.put("user.home", "?");
+    Path copy = new LibraryCache(properties::get, environment).copy(new byte[] {1}, "x.so");
+    assertThat(copy).isAbsolute().hasBinaryContent(new byte[] {1});
+    assertThat(Path.of("?")).doesNotExist();
   }
 
   @Test
