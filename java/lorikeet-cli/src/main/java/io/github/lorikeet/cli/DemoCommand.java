@@ -52,6 +52,7 @@ import picocli.CommandLine.Spec;
 final class DemoCommand implements Callable<Integer> {
   private static final float ALPHA = 32;
   private static final float DROPOUT = 0.1f;
+  private static final String RECIPE = "cxr-mae";
   private static final List<String> LABELS = List.of("pneumonia");
   private static final long CACHE_BYTES = 256_000_000;
 
@@ -101,7 +102,7 @@ final class DemoCommand implements Callable<Integer> {
         Progress progress = Progress.onStderr();
         Device device = where.open()) {
       int imageSize = file.imageSize();
-      Preprocess preprocess = Preprocess.named("cxr-mae", imageSize);
+      Preprocess preprocess = Preprocess.named(RECIPE, imageSize);
       try (ImageLoader validation = loader(folder, "val_list.txt", preprocess);
           ImageLoader testLoader =
               new ImageLoader(test, preprocess, where.loaderThreads(), CACHE_BYTES)) {
@@ -162,7 +163,7 @@ final class DemoCommand implements Callable<Integer> {
 
   private static void save(VisionTransformer model, Path adapter) {
     if (adapter != null) {
-      Adapters.export(model).write(adapter);
+      Adapters.export(model).withRecipe(RECIPE).write(adapter);
     }
   }
 

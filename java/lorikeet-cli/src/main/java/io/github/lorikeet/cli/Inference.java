@@ -88,7 +88,7 @@ final class Inference {
     try (ModelFile file = ModelFile.open(weights, adapter);
         Progress progress = Progress.onStderr()) {
       VisionTransformer model = file.classifier(heads);
-      Preprocess preprocess = Preprocess.named(lists.recipe(), model.config().imageSize());
+      Preprocess preprocess = lists.preprocess(file, model, progress);
       List<String> names = lists.names(model.labels());
       ImageList images = ImageList.read(list, lists.images(), labelled ? model.labels() : -1);
       if (output != null) {

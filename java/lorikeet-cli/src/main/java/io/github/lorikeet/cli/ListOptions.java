@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.cli;
 
+import io.github.lorikeet.cli.output.Progress;
+import io.github.lorikeet.vision.image.Preprocess;
+import io.github.lorikeet.vision.model.ModelFile;
+import io.github.lorikeet.vision.model.VisionTransformer;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
@@ -11,6 +15,8 @@ import picocli.CommandLine.Option;
 
 /** How images are found, prepared and named. */
 final class ListOptions {
+  private static final String DEFAULT_RECIPE = "mrm";
+
   @Option(
       names = "--images",
       paramLabel = "DIR",
@@ -20,11 +26,11 @@ final class ListOptions {
   @Option(
       names = "--recipe",
       paramLabel = "NAME",
-      defaultValue = "mrm",
       description = {
         "How images are prepared: mrm (shorter side = the model's size) or cxr-mae (shorter side"
-            + " 8/7 of it, centre crop), each with its mean and deviation. Default:"
-            + " ${DEFAULT-VALUE}."
+            + " 8/7 of it up to 224 pixels, centre crop), each with its mean and deviation."
+            + " Default: the one that the weights or the adapter learnt by, where their files say"
+            + " it; else mrm."
       })
   private String recipe;
 
@@ -39,8 +45,20 @@ final class ListOptions {
     return images;
   }
 
-  String recipe() {
-    return recipe;
+  /** The recipe that was asked for; else the model's own, where its files say it. */
+  String recipe(ModelFile model) {
+    return recipe != null ? recipe : model.recipe() != null ? model.recipe() : DEFAULT_RECIPE;
+  }
+
+  /**
+   * How images of a model are prepared; says so where it is not as those were that it learnt from.
+   */
+  Preprocess preprocess(ModelFile file, VisionTransformer model, Progress progress) {
+    String own = file.recipe();
+    if (recipe != null && own != null && !recipe.equals(own)) {
+      progress.say("note: --recipe " + recipe + ", but the model learnt from images by " + own);
+    }
+    return Preprocess.named(recipe(file), model.config().imageSize());
   }
 
   /** The names given, or label_1 and so on. */

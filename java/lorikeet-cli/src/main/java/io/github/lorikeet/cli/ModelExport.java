@@ -70,12 +70,18 @@ final class ModelExport {
                 + (adapter == null ? ": pass the --adapter that was trained on them" : ""));
       }
       Map<String, HostTensor> tensors = contents.apply(file.classifier(heads));
+      PrintWriter err = spec.commandLine().getErr();
+      String recipe = file.recipe();
       if (out.toString().endsWith(".pth") || out.toString().endsWith(".pt")) {
         TorchWriter.write(out, tensors);
+        if (recipe != null) {
+          err.println(
+              "note: this format does not say that images are prepared by --recipe " + recipe);
+        }
       } else {
-        SafetensorsWriter.write(out, tensors);
+        SafetensorsWriter.write(
+            out, tensors, recipe == null ? Map.of() : Map.of(PeftAdapter.RECIPE, recipe));
       }
-      PrintWriter err = spec.commandLine().getErr();
       file.notes().forEach(note -> err.println("note: " + Format.printable(note)));
       PrintWriter stdout = spec.commandLine().getOut();
       stdout.println(out + ": " + tensors.size() + " tensors");

@@ -23,10 +23,12 @@ import io.github.lorikeet.vision.train.PretrainOptions;
 import io.github.lorikeet.vision.train.Pretrainer;
 import io.github.lorikeet.vision.train.TrainListener;
 import io.github.lorikeet.vision.weights.Checkpoint;
+import io.github.lorikeet.vision.weights.PeftAdapter;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.StateFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -289,8 +291,11 @@ final class PretrainCommand implements Callable<Integer> {
         return 1;
       }
       boolean finished = results.size() == epochs;
-      SafetensorsWriter.write(
-          out, weights(model), finished ? Map.of(RUN, run(pretrainer, loader)) : Map.of());
+      Map<String, String> metadata = new HashMap<>(Map.of(PeftAdapter.RECIPE, recipe));
+      if (finished) {
+        metadata.put(RUN, run(pretrainer, loader));
+      }
+      SafetensorsWriter.write(out, weights(model), metadata);
       progress.say(
           out
               + ": "

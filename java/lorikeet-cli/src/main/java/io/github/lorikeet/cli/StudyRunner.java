@@ -113,6 +113,7 @@ final class StudyRunner {
             run.method(),
             options,
             task.data().labels(),
+            task.start().id(),
             run.config(
                 options,
                 files.describe(task.start()),

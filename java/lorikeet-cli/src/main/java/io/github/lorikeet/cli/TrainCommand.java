@@ -139,7 +139,7 @@ final class TrainCommand implements Callable<Integer> {
         Progress progress = Progress.onStderr()) {
       VisionTransformer model = model(file, labels);
       file.notes().forEach(note -> progress.say("note: " + note));
-      Preprocess preprocess = Preprocess.named(lists.recipe(), model.config().imageSize());
+      Preprocess preprocess = lists.preprocess(file, model, progress);
       TrainingFolder folder =
           new TrainingFolder(
               out,
@@ -149,7 +149,8 @@ final class TrainCommand implements Callable<Integer> {
                   training.describe(),
                   training.options(preprocess.size()).withActivations(where.dtype()),
                   names,
-                  config(model, file.checksum(), trainImages, validationImages, testImages),
+                  lists.recipe(file),
+                  config(model, file, trainImages, validationImages, testImages),
                   "the same command with --resume goes on"));
       if (resume && folder.isFinished()) {
         progress.say("finished before: results in " + out);
@@ -200,14 +201,14 @@ final class TrainCommand implements Callable<Integer> {
 
   private Map<String, Object> config(
       VisionTransformer model,
-      String checksum,
+      ModelFile file,
       ImageList trainImages,
       ImageList validationImages,
       ImageList testImages) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("version", Version.number());
     config.put("weights", weights.toString());
-    config.put("weights_crc32c", checksum);
+    config.put("weights_crc32c", file.checksum());
     config.put("random_start", randomStart);
     config.put("train", trainList.toString());
     config.put("train_list", trainImages.checksum());
@@ -217,7 +218,7 @@ final class TrainCommand implements Callable<Integer> {
     config.put("test_list", testImages == null ? null : testImages.checksum());
     config.put("images", lists.images() == null ? null : lists.images().toString());
     config.put("labels", lists.names(model.labels()));
-    config.put("recipe", lists.recipe());
+    config.put("recipe", lists.recipe(file));
     config.put("image_size", model.config().imageSize());
     config.put("heads", model.config().heads());
     where.describe(config);

@@ -60,6 +60,7 @@ final class TrainingFolder {
    * @param method such as "LoRA, rank 4"
    * @param options how it is trained
    * @param labelNames one a label
+   * @param recipe by which images are prepared
    * @param config everything that its results depend on, by the names that config.json has
    * @param goOn says how a stopped training is gone on with
    */
@@ -69,6 +70,7 @@ final class TrainingFolder {
       String method,
       TrainOptions options,
       List<String> labelNames,
+      String recipe,
       Map<String, Object> config,
       String goOn) {}
 
@@ -225,9 +227,12 @@ final class TrainingFolder {
 
   private void save(OutputFolder folder, VisionTransformer model) {
     if (task.mode == TrainMode.LORA) {
-      Adapters.export(model).write(folder.path(ADAPTER));
+      Adapters.export(model).withRecipe(task.recipe).write(folder.path(ADAPTER));
     } else {
-      SafetensorsWriter.write(folder.path(WEIGHTS), Adapters.mergedWeights(model));
+      SafetensorsWriter.write(
+          folder.path(WEIGHTS),
+          Adapters.mergedWeights(model),
+          Map.of(PeftAdapter.RECIPE, task.recipe));
     }
   }
 

@@ -63,6 +63,7 @@ class StoppedRunTest {
               "LoRA",
               TrainOptions.sgd(0.05, 0, EPOCHS, 4, Augment.sgd(16), 5),
               List.of("label"),
+              "mrm",
               Map.of(),
               "again");
       new TrainingFolder(out, task)

@@ -231,9 +231,11 @@ class TrainingCommandsTest {
       checkpoint.require("blocks.0.attn.qkv.weight", 192, 64);
       checkpoint.require("head.weight", 1, 64);
     }
+    String note = "note: this format does not say that images are prepared by --recipe cxr-mae";
+    assertThat(exported.err().contains(note)).isEqualTo(name.endsWith(".pth"));
     Path csv = folder.resolve("p.csv");
-    assertThat(lorikeet("predict", "--weights", study, "--list", list, "--out", csv).exitCode())
-        .isZero();
+    Object[] predict = {"predict", "--weights", study, "--list", list, "--out", csv};
+    assertThat(lorikeet(with(predict, "--recipe", "cxr-mae")).exitCode()).isZero();
     assertThat(csv).hasSameTextualContentAs(out.resolve("predictions.csv"));
   }
 
@@ -290,6 +292,27 @@ class TrainingCommandsTest {
     try (Checkpoint checkpoint = Checkpoint.open(merged)) {
       checkpoint.require("pos_embed", 1, 1 + 6 * 6, 64);
     }
+  }
+
+  /** Pixels of another mean would be measured without a word. */
+  @Test
+  void imagesArePreparedAsThoseThatTheModelLearntFrom() {
+    assertThat(train("--recipe", "mrm").exitCode()).isZero();
+    Path adapter = out.resolve("adapter");
+    Object[] files = {
+      "evaluate", "--weights", start, "--adapter", adapter, "--list", list, "--json"
+    };
+    String evaluated = lorikeet(files).out();
+    assertThat(evaluated).isEqualTo(lorikeet(with(files, "--recipe", "mrm")).out());
+    assertThat(lorikeet(with(files, "--recipe", "cxr-mae")).out()).isNotEqualTo(evaluated);
+    Path merged = folder.resolve("merged.safetensors");
+    lorikeet("merge", "--weights", start, "--adapter", adapter, "--out", merged);
+    Object[] one = {"evaluate", "--weights", merged, "--list", list, "--json"};
+    assertThat(lorikeet(one).out()).isEqualTo(lorikeet(with(one, "--recipe", "mrm")).out());
+  }
+
+  private static Object[] with(Object[] arguments, Object... more) {
+    return Stream.concat(Stream.of(arguments), Stream.of(more)).toArray();
   }
 
   @Test

@@ -3,6 +3,8 @@
 
 package io.github.lorikeet.vision.image;
 
+import java.util.List;
+
 /**
  * How an image becomes a model's input: for evaluation the shorter side is resized and the centre
  * cut out; grey pixels, divided by 255, are centred and scaled. A model repeats the plane for each
@@ -12,6 +14,8 @@ package io.github.lorikeet.vision.image;
  * @param shorterSide length that evaluation resizes the shorter side to, at least {@code size}
  */
 public record Preprocess(int size, int shorterSide, float mean, float deviation) {
+  /** What {@link #named} knows. */
+  public static final List<String> RECIPES = List.of("mrm", "cxr-mae");
 
   public Preprocess {
     if (size < 1 || shorterSide < size) {
@@ -46,7 +50,11 @@ public record Preprocess(int size, int shorterSide, float mean, float deviation)
     return new Preprocess(size, shorterSide, 0.4785f, 0.2834f);
   }
 
-  /** The recipe called {@code mrm} or {@code cxr-mae}. */
+  /**
+   * The recipe called {@code mrm} or {@code cxr-mae}.
+   *
+   * @throws IllegalArgumentException if it has another name
+   */
   public static Preprocess named(String recipe, int size) {
     return switch (recipe) {
       case "mrm" -> mrm(size);

@@ -3,6 +3,7 @@
 package io.github.lorikeet.vision.model;
 
 import io.github.lorikeet.core.HostTensor;
+import io.github.lorikeet.vision.image.Preprocess;
 import io.github.lorikeet.vision.weights.Checkpoint;
 import io.github.lorikeet.vision.weights.LoraWeights;
 import io.github.lorikeet.vision.weights.PeftAdapter;
@@ -39,6 +40,7 @@ public final class ModelFile implements AutoCloseable {
   private final Path adapterFolder;
   private final Map<String, LoraWeights> adapters;
   private final int adaptedImageSize;
+  private final String recipe;
   private final Map<String, HostTensor> tensors;
   private final List<String> notes;
   private String checksum;
@@ -48,12 +50,14 @@ public final class ModelFile implements AutoCloseable {
       Path adapterFolder,
       Map<String, LoraWeights> adapters,
       int adaptedImageSize,
+      String recipe,
       Map<String, HostTensor> tensors,
       List<String> notes) {
     this.checkpoint = checkpoint;
     this.adapterFolder = adapterFolder;
     this.adapters = adapters;
     this.adaptedImageSize = adaptedImageSize;
+    this.recipe = recipe;
     this.tensors = tensors;
     this.notes = notes;
   }
@@ -73,18 +77,34 @@ public final class ModelFile implements AutoCloseable {
         PeftAdapter peft = PeftAdapter.read(adapter);
         tensors.putAll(peft.saved());
         notes.addAll(peft.notes());
-        return new ModelFile(checkpoint, adapter, peft.modules(), peft.imageSize(), tensors, notes);
+        String recipe =
+            peft.recipe() == null ? recipeOf(checkpoint) : known(adapter, peft.recipe());
+        return new ModelFile(
+            checkpoint, adapter, peft.modules(), peft.imageSize(), recipe, tensors, notes);
       }
       Map<String, LoraWeights> unmerged = LoraWeights.find(checkpoint, STUDY_ALPHA, 0);
       for (String module : unmerged.keySet()) {
         tensors.remove(module + ".lora_A");
         tensors.remove(module + ".lora_B");
       }
-      return new ModelFile(checkpoint, null, unmerged, 0, tensors, notes);
+      return new ModelFile(checkpoint, null, unmerged, 0, recipeOf(checkpoint), tensors, notes);
     } catch (Throwable e) {
       checkpoint.close();
       throw e;
     }
+  }
+
+  private static String recipeOf(Checkpoint checkpoint) {
+    return known(checkpoint.path(), checkpoint.metadata().get(PeftAdapter.RECIPE));
+  }
+
+  private static String known(Path file, String recipe) {
+    if (recipe != null && !Preprocess.RECIPES.contains(recipe)) {
+      throw new WeightsException(
+          "%s: %s is '%s', expected one of %s"
+              .formatted(file, PeftAdapter.RECIPE, recipe, Preprocess.RECIPES));
+    }
+    return recipe;
   }
 
   /** A model's tensor of a type that is not read would otherwise look missing, or like a gap. */
@@ -172,6 +192,13 @@ public final class ModelFile implements AutoCloseable {
       int heads, int labels, int imageSize, Initializer initializer, Predicate<String> trainable) {
     return new VisionTransformer(
         config(source(), heads, imageSize), labels, WeightSource.none(), initializer, trainable);
+  }
+
+  /**
+   * By which the images that the model learnt from were prepared; null where the files do not say.
+   */
+  public String recipe() {
+    return recipe;
   }
 
   /** Whether the files hold adapters of any layers. */

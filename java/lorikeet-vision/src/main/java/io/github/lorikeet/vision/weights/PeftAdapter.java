@@ -34,18 +34,25 @@ import java.util.stream.Stream;
  * over), so that an untrained adapter, B all zero, comes back as it was; in files without it, for
  * modules called {@code qkv}, those of q, k and v whose rows are not all zero, so that an untrained
  * one is a plain adapter. Nor does PEFT know image sizes: {@code lorikeet.image_size} in the same
- * place says which one the adapter was trained on.
+ * place says which one the adapter was trained on, {@value #RECIPE} how they were prepared.
  *
  * @param modules the adapted layers by module name, such as {@code blocks.0.attn.qkv}
  * @param saved other tensors trained along, by full name, such as {@code head.weight}
  * @param imageSize pixels a side of the images it was trained on, 0 where that is not known
+ * @param recipe by which they were prepared, null where that is not known
  * @param notes what was ignored in reading, one sentence each
  */
 public record PeftAdapter(
     Map<String, LoraWeights> modules,
     Map<String, HostTensor> saved,
     int imageSize,
+    String recipe,
     List<String> notes) {
+
+  /**
+   * Key of a weights' file's metadata: the recipe by which the images it learnt from were prepared.
+   */
+  public static final String RECIPE = "lorikeet.recipe";
 
   private static final String CONFIG = "adapter_config.json";
   private static final String TENSORS = "adapter_model.safetensors";
@@ -66,7 +73,12 @@ public record PeftAdapter(
 
   public PeftAdapter(
       Map<String, LoraWeights> modules, Map<String, HostTensor> saved, int imageSize) {
-    this(modules, saved, imageSize, List.of());
+    this(modules, saved, imageSize, null, List.of());
+  }
+
+  /** The same, trained on images that were prepared by this recipe. */
+  public PeftAdapter withRecipe(String recipe) {
+    return new PeftAdapter(modules, saved, imageSize, recipe, notes);
   }
 
   /**
@@ -114,7 +126,8 @@ public record PeftAdapter(
     if (!untargeted.isEmpty()) {
       notes.add("adapted, though target_modules does not name them: " + Contents.some(untargeted));
     }
-    return new PeftAdapter(modules, saved, imageSize(checkpoint), notes);
+    String recipe = checkpoint.metadata().get(RECIPE);
+    return new PeftAdapter(modules, saved, imageSize(checkpoint), recipe, notes);
   }
 
   private static int imageSize(Checkpoint checkpoint) {
@@ -210,6 +223,9 @@ public record PeftAdapter(
     saved.forEach((name, tensor) -> tensors.put(PREFIX + name, tensor));
     if (imageSize > 0) {
       metadata.put(IMAGE_SIZE, String.valueOf(imageSize));
+    }
+    if (recipe != null) {
+      metadata.put(RECIPE, recipe);
     }
     try {
       Files.createDirectories(folder);
