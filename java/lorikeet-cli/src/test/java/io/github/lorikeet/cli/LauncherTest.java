@@ -352,18 +352,34 @@ class LauncherTest {
     result = machine.lorikeet("format");
     assertThat(result.exitCode()).isZero();
     assertThat(result.out()).contains("-all-deps.jar>\n<--replace>\n");
-    result = machine.lorikeet("format", "all");
-    assertThat(result.exitCode()).isEqualTo(1);
-    assertThat(result.err()).isEqualTo("lorikeet: format takes --check or nothing\n");
   }
 
-  @Test
-  void kernelsTakesAFileAlone() throws Exception {
-    for (String[] wrong : new String[][] {{"kernels", "--json"}, {"kernels", "--csv", "a"}}) {
-      Result result = machine.lorikeet(wrong);
-      assertThat(result.exitCode()).isEqualTo(1);
-      assertThat(result.err()).isEqualTo("lorikeet: kernels takes --json FILE or nothing\n");
-    }
+  @ParameterizedTest
+  @CsvSource({
+    "format all, format takes --check or nothing",
+    "kernels --json, kernels takes --json FILE or nothing",
+    "kernels --csv a, kernels takes --json FILE or nothing",
+    "test all, 'test takes nothing, or mutations [WORD]'"
+  })
+  void wrongUsageExitsWith2(String words, String expected) throws Exception {
+    Result result = machine.lorikeet(words.split(" "));
+    assertThat(result.exitCode()).isEqualTo(2);
+    assertThat(result.out()).isEmpty();
+    assertThat(result.err()).isEqualTo("lorikeet: " + expected + "\n");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "format, format [--check]",
+    "kernels, kernels [--json FILE]",
+    "test, test [mutations [WORD]]"
+  })
+  void itsOwnCommandsSayHowTheyAreCalled(String command, String expected) throws Exception {
+    Result result = machine.lorikeet(command, "--help");
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.out()).isEqualTo("usage: lorikeet " + expected + "\n");
+    assertThat(result.err()).isEmpty();
+    assertThat(machine.mavenCalls()).isEmpty();
   }
 
   @ParameterizedTest
