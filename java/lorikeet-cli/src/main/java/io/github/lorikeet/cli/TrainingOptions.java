@@ -34,7 +34,10 @@ final class TrainingOptions {
       names = "--rank",
       paramLabel = "N",
       defaultValue = "4",
-      description = "LoRA: rank of each update. Default: ${DEFAULT-VALUE}.")
+      description =
+          "LoRA: rank of each update. Default: ${DEFAULT-VALUE}. PEFT, for which adapters are"
+              + " written, has no column groups: there, rank and alpha of qkv are multiplied by the"
+              + " number of q, k and v adapted.")
   private int rank;
 
   @Option(
@@ -57,7 +60,8 @@ final class TrainingOptions {
       split = ",",
       defaultValue = "q,v",
       description =
-          "LoRA: layers of every block: q, k, v, proj, fc1, fc2. Default: ${DEFAULT-VALUE}.")
+          "LoRA: layers of every block: q, k, v, qkv (short for q,k,v), proj, fc1, fc2. Default:"
+              + " ${DEFAULT-VALUE}.")
   private List<String> targets;
 
   @Option(

@@ -6,7 +6,8 @@ package io.github.lorikeet.core;
 import io.github.lorikeet.core.ffi.Lorikeet;
 
 /**
- * The native operations, one method a function of {@code lorikeet.h}, under its name.
+ * The native operations of {@code lorikeet.h}, a method each, under its name; devices and memory
+ * are {@link Device}'s and {@link Tensor}'s.
  *
  * <ul>
  *   <li>"Rows [m, k]" is any tensor whose last dimension is contiguous and whose leading ones
