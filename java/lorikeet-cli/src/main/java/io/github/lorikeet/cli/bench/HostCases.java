@@ -8,6 +8,7 @@ import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.image.ImageDecoder;
 import io.github.lorikeet.vision.image.Preprocess;
 import io.github.lorikeet.vision.weights.Checkpoint;
+import io.github.lorikeet.vision.weights.TorchWriter;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -111,7 +112,7 @@ final class HostCases {
       copy = arena.allocate(fc1.bytes());
       try {
         file = Files.createTempFile("lorikeet-bench", ".pth");
-        TorchCheckpoint.write(file, tensors);
+        TorchWriter.write(file, tensors);
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
