@@ -22,9 +22,10 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # For tests, models of both on any AVX2. Of tiles that find no room in the registers the compiler makes
   # ten times the code, for minutes at -O3; and it passes registers that the machine does not have on the
   # stack without aligning that for them, unless told to.
+  set(LORIKEET_WIDE_STACK -mpreferred-stack-boundary=6 -mincoming-stack-boundary=4)
   set(LORIKEET_MODELLED_ISAS avx512_model amx_model)
   set(LORIKEET_ISA_avx512_model -DLK_VECTOR_BYTES=64 -DLK_AVX512_MODEL -mavx2 -mfma -O1
-      -mpreferred-stack-boundary=6 -mincoming-stack-boundary=4)
+      ${LORIKEET_WIDE_STACK})
   set(LORIKEET_ISA_amx_model ${LORIKEET_ISA_avx512_model} -DLK_TILE_MODEL)
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_FLAGS "-mamx-tile -mamx-bf16")

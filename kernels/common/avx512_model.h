@@ -33,51 +33,48 @@ inline To as(From v) { return reinterpret_cast<To>(v); }
 
 // ---- Masks: lanes whose bits are set are all ones ----
 
-inline WordLanes lanes_of(__mmask16 mask) {
-  const WordLanes own = {1 << 0, 1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
-                         1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
-  return as<WordLanes>((own & uint32_t{mask}) != 0);
-}
-inline HalfLanes half_lanes_of(__mmask32 mask) {
-  HalfLanes lanes;
-  for (int i = 0; i < 32; ++i) lanes[i] = mask >> i & 1 ? 0xFFFF : 0;
+// Of T's lanes, a bit a lane, the lowest first.
+template <class T>
+inline T lanes_of(uint32_t mask) {
+  T lanes{};
+  for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); ++i) lanes[i] -= mask >> i & 1;
   return lanes;
 }
-
-template <class Register>
-inline Register keep_words(__mmask16 mask, Register v) {
-  return as<Register>(as<WordLanes>(v) & lanes_of(mask));
+// v by T's lanes, 0 where the bit is clear.
+template <class T, class Register>
+inline Register keep_lanes(uint32_t mask, Register v) {
+  return as<Register>(as<T>(v) & lanes_of<T>(mask));
 }
 
 // ---- Memory. Masked instructions touch no byte of a lane whose bit is clear ----
 
-inline __m512 _mm512_maskz_loadu_ps(__mmask16 mask, const void* from) {
-  FloatLanes v{};
-  for (int i = 0; i < 16; ++i) {
-    if (mask >> i & 1) __builtin_memcpy(reinterpret_cast<float*>(&v) + i, static_cast<const float*>(from) + i, 4);
+template <class T, class Register>
+inline Register load_lanes(uint32_t mask, const void* from) {
+  T lanes[sizeof(Register) / sizeof(T)] = {};
+  for (size_t i = 0; i < sizeof(Register) / sizeof(T); ++i) {
+    if (mask >> i & 1) __builtin_memcpy(lanes + i, static_cast<const T*>(from) + i, sizeof(T));
   }
-  return as<__m512>(v);
+  Register v;
+  __builtin_memcpy(&v, lanes, sizeof(v));
+  return v;
 }
-inline void _mm512_mask_storeu_ps(void* to, __mmask16 mask, __m512 v) {
-  for (int i = 0; i < 16; ++i) {
-    if (mask >> i & 1) __builtin_memcpy(static_cast<float*>(to) + i, reinterpret_cast<const float*>(&v) + i, 4);
-  }
-}
-inline __m256i _mm256_maskz_loadu_epi16(__mmask16 mask, const void* from) {
-  HalfOfHalfLanes v{};
-  for (int i = 0; i < 16; ++i) {
+template <class T, class Register>
+inline void store_lanes(void* to, uint32_t mask, Register v) {
+  for (size_t i = 0; i < sizeof(v) / sizeof(T); ++i) {
     if (mask >> i & 1) {
-      __builtin_memcpy(reinterpret_cast<uint16_t*>(&v) + i, static_cast<const uint16_t*>(from) + i, 2);
+      __builtin_memcpy(static_cast<T*>(to) + i, reinterpret_cast<const char*>(&v) + i * sizeof(T), sizeof(T));
     }
   }
-  return as<__m256i>(v);
+}
+inline __m512 _mm512_maskz_loadu_ps(__mmask16 mask, const void* from) {
+  return load_lanes<float, __m512>(mask, from);
+}
+inline void _mm512_mask_storeu_ps(void* to, __mmask16 mask, __m512 v) { store_lanes<float>(to, mask, v); }
+inline __m256i _mm256_maskz_loadu_epi16(__mmask16 mask, const void* from) {
+  return load_lanes<uint16_t, __m256i>(mask, from);
 }
 inline void _mm256_mask_storeu_epi16(void* to, __mmask16 mask, __m256i v) {
-  for (int i = 0; i < 16; ++i) {
-    if (mask >> i & 1) {
-      __builtin_memcpy(static_cast<uint16_t*>(to) + i, reinterpret_cast<const uint16_t*>(&v) + i, 2);
-    }
-  }
+  store_lanes<uint16_t>(to, mask, v);
 }
 // A fault, where `to` is not aligned to 64 bytes.
 inline void _mm512_store_ps(void* to, __m512 v) {
@@ -88,10 +85,8 @@ inline void _mm512_stream_ps(void* to, __m512 v) { _mm512_store_ps(to, v); }
 
 // ---- Moves ----
 
-inline __m512 _mm512_maskz_mov_ps(__mmask16 mask, __m512 v) { return keep_words(mask, v); }
-inline __m512i _mm512_maskz_mov_epi16(__mmask32 mask, __m512i v) {
-  return as<__m512i>(as<HalfLanes>(v) & half_lanes_of(mask));
-}
+inline __m512 _mm512_maskz_mov_ps(__mmask16 mask, __m512 v) { return keep_lanes<WordLanes>(mask, v); }
+inline __m512i _mm512_maskz_mov_epi16(__mmask32 mask, __m512i v) { return keep_lanes<HalfLanes>(mask, v); }
 inline __m512i _mm512_castsi256_si512(__m256i v) {
   __m512i both{};
   __builtin_memcpy(&both, &v, sizeof(v));
@@ -99,21 +94,17 @@ inline __m512i _mm512_castsi256_si512(__m256i v) {
 }
 inline __m512i _mm512_maskz_inserti64x4(__mmask8 mask, __m512i v, __m256i part, int at) {
   __builtin_memcpy(reinterpret_cast<char*>(&v) + 32 * at, &part, sizeof(part));
-  LongLanes lanes = as<LongLanes>(v);
-  for (int i = 0; i < 8; ++i) {
-    if (!(mask >> i & 1)) lanes[i] = 0;
-  }
-  return as<__m512i>(lanes);
+  return keep_lanes<LongLanes>(mask, v);
 }
 inline __m512i _mm512_maskz_permutexvar_epi16(__mmask32 mask, __m512i index, __m512i v) {
   const HalfLanes moved = __builtin_shuffle(as<HalfLanes>(v), as<HalfLanes>(index));
-  return as<__m512i>(moved & half_lanes_of(mask));
+  return keep_lanes<HalfLanes>(mask, as<__m512i>(moved));
 }
 inline __m512i _mm512_maskz_cvtepu16_epi32(__mmask16 mask, __m256i v) {
-  return keep_words(mask, as<__m512i>(__builtin_convertvector(as<HalfOfHalfLanes>(v), WordLanes)));
+  return keep_lanes<WordLanes>(mask, as<__m512i>(__builtin_convertvector(as<HalfOfHalfLanes>(v), WordLanes)));
 }
 inline __m256i _mm512_maskz_cvtepi32_epi16(__mmask16 mask, __m512i v) {
-  return as<__m256i>(__builtin_convertvector(as<WordLanes>(v) & lanes_of(mask), HalfOfHalfLanes));
+  return as<__m256i>(__builtin_convertvector(as<WordLanes>(v) & lanes_of<WordLanes>(mask), HalfOfHalfLanes));
 }
 
 // ---- Arithmetic ----
@@ -125,8 +116,12 @@ inline __mmask16 _mm512_cmpge_epu32_mask(__m512i a, __m512i b) {
   return static_cast<__mmask16>(mask);
 }
 // b where either is NaN, or both are 0.
-inline __m512 _mm512_maskz_max_ps(__mmask16 mask, __m512 a, __m512 b) { return keep_words(mask, a > b ? a : b); }
-inline __m512 _mm512_maskz_min_ps(__mmask16 mask, __m512 a, __m512 b) { return keep_words(mask, a < b ? a : b); }
+inline __m512 _mm512_maskz_max_ps(__mmask16 mask, __m512 a, __m512 b) {
+  return keep_lanes<WordLanes>(mask, a > b ? a : b);
+}
+inline __m512 _mm512_maskz_min_ps(__mmask16 mask, __m512 a, __m512 b) {
+  return keep_lanes<WordLanes>(mask, a < b ? a : b);
+}
 // Of the two of smaller magnitude, its magnitude, which is all that `choice` may ask for here. The other
 // one where one is a quiet NaN.
 inline __m512 _mm512_maskz_range_ps(__mmask16 mask, __m512 a, __m512 b, int choice) {
@@ -134,14 +129,11 @@ inline __m512 _mm512_maskz_range_ps(__mmask16 mask, __m512 a, __m512 b, int choi
   const FloatLanes first = as<FloatLanes>(as<WordLanes>(a) & 0x7FFFFFFFu);
   const FloatLanes second = as<FloatLanes>(as<WordLanes>(b) & 0x7FFFFFFFu);
   const FloatLanes numbers = first < second ? first : second;
-  return keep_words(mask, as<__m512>(first != first ? second : second != second ? first : numbers));
+  return keep_lanes<WordLanes>(mask, as<__m512>(first != first ? second : second != second ? first : numbers));
 }
 inline __m512i _mm512_maskz_mul_epu32(__mmask8 mask, __m512i a, __m512i b) {
-  LongLanes products = (as<LongLanes>(a) & 0xFFFFFFFFu) * (as<LongLanes>(b) & 0xFFFFFFFFu);
-  for (int i = 0; i < 8; ++i) {
-    if (!(mask >> i & 1)) products[i] = 0;
-  }
-  return as<__m512i>(products);
+  const LongLanes products = (as<LongLanes>(a) & 0xFFFFFFFFu) * (as<LongLanes>(b) & 0xFFFFFFFFu);
+  return keep_lanes<LongLanes>(mask, as<__m512i>(products));
 }
 // a in lanes whose bit is clear; in the others the bits that `table` has for those of a, b and c.
 inline __m512i _mm512_mask_ternarylogic_epi32(__m512i a, __mmask16 mask, __m512i b, __m512i c, int table) {
@@ -150,7 +142,7 @@ inline __m512i _mm512_mask_ternarylogic_epi32(__m512i a, __mmask16 mask, __m512i
     if (!(table >> i & 1)) continue;
     bits |= (i & 4 ? a : ~a) & (i & 2 ? b : ~b) & (i & 1 ? c : ~c);
   }
-  const __m512i lanes = as<__m512i>(lanes_of(mask));
+  const __m512i lanes = as<__m512i>(lanes_of<WordLanes>(mask));
   return (bits & lanes) | (a & ~lanes);
 }
 

@@ -16,7 +16,6 @@ import picocli.CommandLine.Option;
 /** Where to compute, and in what. */
 final class DeviceOptions {
   private static final String TF32 = "tf32";
-  private static final int MOST_THREADS = 1024; // the CPU device's
 
   @Option(
       names = "--device",
@@ -70,9 +69,9 @@ final class DeviceOptions {
   }
 
   static int checkThreads(int threads) {
-    if (threads < 0 || threads > MOST_THREADS) {
+    if (threads < 0 || threads > Device.MAX_THREADS) {
       throw new IllegalArgumentException(
-          "--threads " + threads + ": expected 0 to " + MOST_THREADS);
+          "--threads " + threads + ": expected 0 to " + Device.MAX_THREADS);
     }
     return threads;
   }

@@ -31,6 +31,11 @@ public enum DType {
     return bytes;
   }
 
+  /** Whether elements are floating-point numbers. */
+  public boolean isFloatingPoint() {
+    return this != I32 && this != U8;
+  }
+
   /** Such as {@code f32}. */
   @Override
   public String toString() {

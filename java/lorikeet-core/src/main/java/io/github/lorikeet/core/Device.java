@@ -18,6 +18,9 @@ import java.lang.foreign.ValueLayout;
  * not overlap in time; different devices are independent.
  */
 public final class Device implements AutoCloseable {
+  /** Worker threads that a CPU device may have. */
+  public static final int MAX_THREADS = 1024;
+
   private static final long STAGING_BYTES = 1 << 16;
 
   private final String name;
@@ -48,7 +51,8 @@ public final class Device implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment answer = arena.allocate(ValueLayout.ADDRESS);
       // Java knows of a container's share of processors too.
-      int wanted = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+      int usable = Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS);
+      int wanted = threads == 0 ? usable : threads;
       check("device_open", Lorikeet.lk_device_open(arena.allocateFrom(name), wanted, answer));
       return new Device(name, answer.get(ValueLayout.ADDRESS, 0));
     }

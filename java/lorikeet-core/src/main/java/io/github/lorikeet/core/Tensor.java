@@ -370,7 +370,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   private void checkNumbers(String host) {
-    if (type == DType.I32 || type == DType.U8) {
+    if (!type.isFloatingPoint()) {
       throw new IllegalArgumentException(shape() + " as " + host + ", expected f32, bf16 or f16");
     }
   }

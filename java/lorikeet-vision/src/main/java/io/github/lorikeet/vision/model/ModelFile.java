@@ -30,6 +30,10 @@ public final class ModelFile implements AutoCloseable {
   /** The study's alpha, for its checkpoints do not say it. */
   static final float STUDY_ALPHA = 32;
 
+  /** What weights are expected to be. */
+  static final String FLOATING_POINT =
+      "floating-point numbers: quantised weights are not supported";
+
   /** Names that this class reads, perhaps of a model saved inside DataParallel. */
   private static final Pattern MODEL_TENSOR =
       Pattern.compile(
@@ -120,8 +124,8 @@ public final class ModelFile implements AutoCloseable {
                         + name
                         + " is "
                         + why
-                        + ", expected floating-point numbers: quantised weights are not"
-                        + " supported");
+                        + ", expected "
+                        + FLOATING_POINT);
               }
             });
   }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.github.lorikeet.vision.model;
 
-import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.weights.WeightsException;
 import java.util.ArrayList;
@@ -72,14 +71,8 @@ public final class WeightSource {
               + name
               + ", expected the weights of a vision transformer under timm's names");
     }
-    if (tensor.type() == DType.I32 || tensor.type() == DType.U8) {
-      throw new WeightsException(
-          origin
-              + ": "
-              + name
-              + " is "
-              + tensor.shape()
-              + ", expected floating-point numbers: quantised weights are not supported");
+    if (!tensor.type().isFloatingPoint()) {
+      throw unexpected(name, tensor, ModelFile.FLOATING_POINT);
     }
     return tensor;
   }
@@ -92,17 +85,15 @@ public final class WeightSource {
   public HostTensor require(String name, long... sizes) {
     HostTensor tensor = find(name);
     if (!Arrays.equals(tensor.sizes(), sizes)) {
-      throw new WeightsException(
-          origin
-              + ": "
-              + name
-              + " is "
-              + tensor.shape()
-              + ", expected sizes "
-              + Arrays.toString(sizes));
+      throw unexpected(name, tensor, "sizes " + Arrays.toString(sizes));
     }
     used.add(name);
     return tensor.f32();
+  }
+
+  private WeightsException unexpected(String name, HostTensor tensor, String expected) {
+    return new WeightsException(
+        origin + ": " + name + " is " + tensor.shape() + ", expected " + expected);
   }
 
   /** The same, or starting values where there is no such tensor. */

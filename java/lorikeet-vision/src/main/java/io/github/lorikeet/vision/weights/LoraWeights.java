@@ -104,8 +104,7 @@ public record LoraWeights(
   /** One of the two matrices as the file has it. */
   static HostTensor matrix(Checkpoint checkpoint, String name) {
     HostTensor tensor = checkpoint.require(name);
-    boolean real = tensor.type() != DType.I32 && tensor.type() != DType.U8;
-    if (!real || tensor.rank() != 2 || tensor.elements() == 0) {
+    if (!tensor.type().isFloatingPoint() || tensor.rank() != 2 || tensor.elements() == 0) {
       throw WeightsException.in(
           checkpoint.path(),
           "%s is %s; expected a matrix of real numbers"
