@@ -122,8 +122,9 @@ typedef struct lk_device_info {
 /* Opens a device. name: "cpu", or "cuda:N" for CUDA device N, whose kernels are in liblorikeet_cuda.so
  * beside this library (the environment's LORIKEET_CUDA_LIBRARY may name another file); LK_UNSUPPORTED
  * says why there is none, LK_BAD_ARGUMENT that N is beyond the last. threads: worker threads of the
- * CPU, 0 for one a processor that this process may use (1024 at most). LORIKEET_ISA in the environment (generic, avx2, avx512,
- * avx512_bf16, amx) asks for a lower instruction set than the best; one that is missing is an error.
+ * CPU, 0 for one a processor that this process may use (1024 at most). LORIKEET_ISA in the environment
+ * (generic, avx2, avx512, avx512_bf16, amx) asks for a lower instruction set than the best; one that is
+ * missing is an error.
  * Before a CPU device uses amx it asks Linux to let the process use tile registers; if that is refused,
  * which small signal stacks can cause, it takes avx512_bf16. */
 LK_API lk_status lk_device_open(const char* name, int32_t threads, lk_device** device);
@@ -135,9 +136,9 @@ LK_API lk_status lk_device_describe(lk_device* device, lk_device_info* info);
 LK_API lk_status lk_synchronize(lk_device* device);
 /* From the next call on a CUDA device gives its work to `stream`, a cudaStream_t of that device's
  * primary context (cudaStreamLegacy too; cudaStreamPerThread, another stream on every thread, where
- * one thread makes all calls); NULL is the device's own stream, which it opens with. Nothing is waited for: what was given to the device before runs before what is
- * given after, by an event between the two streams. The stream stays the caller's, and lives until
- * another was handed in or the device was closed.
+ * one thread makes all calls); NULL is the device's own stream, which it opens with. Nothing is waited
+ * for: what was given to the device before runs before what is given after, by an event between the two
+ * streams. The stream stays the caller's, and lives until another was handed in or the device was closed.
  * On the caller's stream the device's work, uploads and all, is in order with the caller's own there.
  * The device's own stream is a non-blocking one, in order with no other, the legacy default stream
  * included: the caller's other work on the same memory takes lk_synchronize, or a stream handed in.
