@@ -22,6 +22,9 @@ schedules="up random:1 down round-robin"
 # The defects go into a copy of the sources. Files that are the same keep their times, so that a
 # second run builds little.
 mkdir -p "$source" "$work/logs"
+(cd "$source" && find . -type f) | while read -r file; do
+  [ -f "$root/$file" ] || rm -f "$source/$file"
+done
 (cd "$root" && find CMakeLists.txt cmake kernels native bench -type f) | while read -r file; do
   cmp -s "$root/$file" "$source/$file" && continue
   mkdir -p "$(dirname -- "$source/$file")" && cp "$root/$file" "$source/$file" || exit 1

@@ -47,11 +47,15 @@ final class LauncherSandbox {
   private static final String FAKE_MAVEN =
       """
       echo "$JAVA_HOME: $*" >>"$SANDBOX/maven.calls"
+      echo "${CXX:-} ${LC_ALL:-}" >>"$SANDBOX/maven.environment"
       echo "[INFO] Building Lorikeet core 0.1.0 [1/1]"
       if [ -n "${MAVEN_SLEEP:-}" ]; then touch "$SANDBOX/maven.sleeps"; sleep "$MAVEN_SLEEP"; fi
       [ -z "${MAVEN_FAILS:-}" ] || { echo "[ERROR] broken source"; exit 1; }
       mkdir -p java/lorikeet-cli/target/lib
       echo jar >java/lorikeet-cli/target/lib/lorikeet.jar
+      native=java/lorikeet-core/target/classes/META-INF/native/linux-x86_64
+      mkdir -p "$native"
+      case ${NVCC_FAILS:-no}$* in no*cuda=ON | no*cuda=AUTO) touch "$native/liblorikeet_cuda.so" ;; esac
       """;
   private static final String FAKE_JAVA =
       """
@@ -75,9 +79,9 @@ final class LauncherSandbox {
     for (String tool : SYSTEM_TOOLS) {
       script(bin().resolve(tool), "exec " + systemTool(tool) + " \"$@\"\n");
     }
-    for (String tool : List.of("cmake", "ninja", "g++")) {
-      script(bin().resolve(tool), "");
-    }
+    script(bin().resolve("cmake"), "echo \"$*\" >>\"$SANDBOX/cmake.calls\"\n");
+    script(bin().resolve("ninja"), "");
+    script(bin().resolve("g++"), "echo 12\n");
     script(bin().resolve("mvn"), FAKE_MAVEN);
     script(bin().resolve("id"), "echo \"${FAKE_UID:-1000}\"\n");
     jdk("jdk-25", "25.0.3");
@@ -181,8 +185,13 @@ final class LauncherSandbox {
 
   /** What Maven was called with, a line a call. */
   List<String> mavenCalls() throws IOException {
-    Path calls = folder.resolve("maven.calls");
-    return Files.exists(calls) ? Files.readAllLines(calls) : List.of();
+    return said("maven.calls");
+  }
+
+  /** The lines that fake tools have added to a file. */
+  List<String> said(String file) throws IOException {
+    Path path = folder.resolve(file);
+    return Files.exists(path) ? Files.readAllLines(path) : List.of();
   }
 
   /** The folders of staged jars. */

@@ -122,6 +122,21 @@ class LauncherTest {
   }
 
   @Test
+  void anNvccThatDoesNotCompileIsTriedAgain() throws Exception {
+    LauncherSandbox.script(machine.bin().resolve("nvcc"), "");
+    machine.environment.put("NVCC_FAILS", "yes");
+    Result result = machine.lorikeet("train", "--device", "cuda:0");
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.err()).contains("nvcc does not compile: going without CUDA kernels");
+    machine.lorikeet("info");
+    assertThat(machine.mavenCalls()).hasSize(1);
+    machine.environment.remove("NVCC_FAILS");
+    machine.lorikeet("train", "--device", "cuda:0");
+    machine.lorikeet("train", "--device", "cuda:0");
+    assertThat(machine.mavenCalls()).hasSize(2);
+  }
+
+  @Test
   void withoutNvccItSaysSoAndBuildsTheRest() throws Exception {
     assumeTrue(!Files.exists(Path.of("/usr/local/cuda/bin/nvcc")), "this machine has an nvcc");
     Result result = machine.lorikeet("train", "--device", "cuda:0");
@@ -138,6 +153,42 @@ class LauncherTest {
     machine.environment.put("LORIKEET_CUDA", "OFF");
     machine.lorikeet("train", "--device", "cuda:0");
     assertThat(machine.mavenCalls()).singleElement().asString().endsWith("-Dnative.cuda=ON");
+  }
+
+  @Test
+  void theEnvironmentMayNotSayAnythingElseAboutCuda() throws Exception {
+    machine.environment.put("LORIKEET_CUDA", "1");
+    Result result = machine.lorikeet("info");
+    assertThat(result.exitCode()).isEqualTo(2);
+    assertThat(result.err())
+        .isEqualTo("lorikeet: LORIKEET_CUDA is '1', expected ON, OFF or AUTO\n");
+  }
+
+  @Test
+  void buildsInALocaleThatHasAllLetters() throws Exception {
+    LauncherSandbox.script(machine.bin().resolve("locale"), "echo ANSI_X3.4-1968\n");
+    machine.environment.put("LC_ALL", "C");
+    machine.lorikeet("info");
+    assertThat(machine.said("maven.environment")).containsExactly(" C.UTF-8");
+  }
+
+  @Test
+  void benchmarksConfigureABuildTreeThatIsGoneOrAnothers() throws Exception {
+    machine.lorikeet("info");
+    String tree = "java/lorikeet-core/target/native";
+    machine.write(tree + "/CMakeCache.txt", "CMAKE_HOME_DIRECTORY:INTERNAL=/elsewhere\n");
+    assertThat(machine.lorikeet("bench").exitCode()).isZero();
+    machine.write(
+        tree + "/CMakeCache.txt", "CMAKE_HOME_DIRECTORY:INTERNAL=" + machine.clone + "\n");
+    assertThat(machine.lorikeet("bench").exitCode()).isZero();
+    String build = "--build " + machine.clone + "/" + tree + " --target lorikeet_bench_probe";
+    assertThat(machine.said("cmake.calls"))
+        .hasSize(3)
+        .endsWith(build, build)
+        .first()
+        .asString()
+        .startsWith("-G Ninja -S " + machine.clone + " -B " + machine.clone + "/" + tree);
+    assertThat(machine.mavenCalls()).hasSize(1);
   }
 
   @Test
@@ -224,7 +275,7 @@ class LauncherTest {
     Result result = machine.lorikeet("info");
     assertThat(result.exitCode()).isEqualTo(taken ? 0 : 1);
     if (!taken) {
-      assertThat(result.err()).contains(jdk + " (Java " + version + ")");
+      assertThat(result.err()).containsOnlyOnce(jdk + " (Java " + version + ")");
     }
   }
 
@@ -243,6 +294,30 @@ class LauncherTest {
     Result result = machine.lorikeet("info");
     assertThat(result.exitCode()).isEqualTo(1);
     assertThat(result.err()).contains("LORIKEET_JAVA_HOME must be", old + " (Java 21.0.1)");
+  }
+
+  @Test
+  void aNamedJdkMayBeNamedFromTheWorkingFolder() throws Exception {
+    Files.move(machine.folder.resolve("jvm/jdk-25"), machine.home.resolve("mine"));
+    machine.environment.put("LORIKEET_JAVA_HOME", "mine");
+    machine.lorikeet("info");
+    assertThat(machine.mavenCalls().getFirst()).startsWith(machine.home + "/mine: ");
+  }
+
+  @Test
+  void anOldCompilerIsPassedByOrNamed() throws Exception {
+    LauncherSandbox.script(machine.bin().resolve("g++"), "echo 11\n");
+    LauncherSandbox.script(machine.bin().resolve("apt-get"), "exit 9\n");
+    Result result = machine.lorikeet("info");
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.err()).contains("sudo apt-get install -y g++-12\n");
+    machine.environment.put("CXX", "g++ -m64");
+    assertThat(machine.lorikeet("info").err())
+        .isEqualTo("lorikeet: CXX is 'g++ -m64', expected g++ 12 or newer\n");
+    machine.environment.remove("CXX");
+    LauncherSandbox.script(machine.bin().resolve("g++-13"), "echo 13.2.0\n");
+    assertThat(machine.lorikeet("info").exitCode()).isZero();
+    assertThat(machine.said("maven.environment")).singleElement().asString().startsWith("g++-13 ");
   }
 
   @Test
@@ -278,7 +353,9 @@ class LauncherTest {
     LauncherSandbox.script(machine.bin().resolve("apt-get"), "exit 100\n");
     Result result = machine.lorikeet("info");
     assertThat(result.exitCode()).isEqualTo(1);
-    assertThat(result.err()).contains("apt-get update failed", "build/install.log");
+    assertThat(result.err())
+        .contains("apt-get update failed", "build/install.log")
+        .contains("sudo apt-get install -y ninja-build\n");
   }
 
   @Test
@@ -339,6 +416,7 @@ class LauncherTest {
   void formatRunsTheFormatterOverWrittenSources() throws Exception {
     machine.write("java/lorikeet-core/src/generated/java/C.java", "");
     machine.write("bench/jmh/src/main/D.java", "");
+    machine.write("examples/src/main/E.java", "");
     machine.environment.put("JAVA_EXITS", "1");
     Result result = machine.lorikeet("format", "--check");
     assertThat(result.exitCode()).isEqualTo(1);
@@ -346,6 +424,7 @@ class LauncherTest {
         .contains("-all-deps.jar>\n<--dry-run>\n<--set-exit-if-changed>\n")
         .contains("<" + machine.clone + "/java/lorikeet-cli/src/main/A.java>\n")
         .contains("<" + machine.clone + "/bench/jmh/src/main/D.java>\n")
+        .contains("<" + machine.clone + "/examples/src/main/E.java>\n")
         .doesNotContain("C.java");
     assertThat(machine.mavenCalls().getFirst()).contains("dependency:copy");
     machine.environment.remove("JAVA_EXITS");
