@@ -5,6 +5,7 @@ package io.github.lorikeet.core.autograd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
 
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -197,6 +199,7 @@ class HalfPrecisionTest {
     }
   }
 
+  /** At a learning rate of 1 all changes together are as long as the clipped gradients. */
   @Test
   void theScaleChangesNothingButRounding() {
     List<Float> norms = new ArrayList<>();
@@ -204,17 +207,67 @@ class HalfPrecisionTest {
       Optimizer clipped = new Sgd(0).clipGradientNorm(1e-3f);
       try (Training training = allocated(DType.F16, TinyVit.Mode.LORA, clipped)) {
         setScale(training, scale, 0);
-        Parameter head = training.plan.parameters().getLast();
-        float[] before = head.download();
-        training.step(0);
-        norms.add(training.optimizer.gradientNorm());
-        norms.add((float) distance(head.download(), before));
+        List<Parameter> trained = training.plan.trainedParameters();
+        List<float[]> before = trained.stream().map(Parameter::download).toList();
+        training.train.fill(0);
+        training.train.tape().run(0, false);
+        clipped.step(1);
+        norms.add(clipped.gradientNorm());
+        double changed = 0;
+        for (int p = 0; p < before.size(); p++) {
+          float[] after = trained.get(p).download();
+          for (int i = 0; i < after.length; i++) {
+            changed += Math.pow(after[i] - before.get(p)[i], 2);
+          }
+        }
+        assertThat(Math.sqrt(changed)).isCloseTo(1e-3, within(1e-6));
       }
     }
     assertThat(norms.get(0)).isGreaterThan(0.01f);
-    assertThat(norms.get(1)).isGreaterThan(1e-6f);
-    assertThat(norms.get(2) / norms.get(0)).isBetween(0.999f, 1.001f);
-    assertThat(norms.get(3) / norms.get(1)).isBetween(0.99f, 1.01f);
+    assertThat(norms.get(1) / norms.get(0)).isBetween(0.999f, 1.001f);
+  }
+
+  @Test
+  void anImportedScaleGoesOnCounting() {
+    try (Training training = allocated(DType.F16, TinyVit.Mode.LORA, new AdamW())) {
+      setScale(training, 1 << 16, 1999);
+      training.step(0);
+      assertThat(training.optimizer.lossScale()).isEqualTo(1 << 17);
+    }
+  }
+
+  /** Of predictions x W of two of four patches of two images. */
+  private static float[] patchMseGradient(DType type, float expectedScale) {
+    SplittableRandom random = new SplittableRandom(8);
+    Parameter weight =
+        new Parameter("w", HostTensor.of(TinyVit.normal(random, 4 * 8, 0, 1), 4, 8), true);
+    Optimizer sgd = new Sgd(0);
+    try (Device device = TestDevices.open("simt:up", 2)) {
+      Tape tape = new Tape(device, true, 0, type);
+      Variable x = tape.input(type, 2, 2, 8);
+      Variable images = tape.input(DType.F32, 2, 1, 4, 4);
+      Variable patches = tape.input(DType.I32, 2, 2);
+      Variable prediction = tape.linear(x, new Linear(weight, null));
+      tape.backward(tape.patchMse(prediction, images, 2, patches, 1e-6f));
+      try (MemoryPlan plan = MemoryPlan.of(sgd, tape)) {
+        plan.allocate();
+        x.tensor().upload(TinyVit.normal(random, 2 * 2 * 8, 0, 1));
+        images.tensor().upload(TinyVit.normal(random, 2 * 4 * 4, 0, 1));
+        patches.tensor().upload(new int[] {0, 2, 3, 1});
+        tape.run(0, false);
+        assertThat(sgd.lossScale()).isEqualTo(expectedScale);
+        return weight.gradient().download();
+      }
+    }
+  }
+
+  @Test
+  void thePatchLossIsScaled() {
+    float[] scaled = patchMseGradient(DType.F16, 65536);
+    for (int i = 0; i < scaled.length; i++) {
+      scaled[i] /= 65536;
+    }
+    assertThat(distance(scaled, patchMseGradient(DType.F32, 1))).isLessThan(0.05 / 8);
   }
 
   @Test
