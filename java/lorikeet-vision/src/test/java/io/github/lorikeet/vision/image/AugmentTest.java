@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.lorikeet.vision.image.CounterRandom.Purpose;
+import java.util.EnumSet;
 import org.junit.jupiter.api.Test;
 
 class AugmentTest {
@@ -25,7 +26,9 @@ class AugmentTest {
     Augment augment = Augment.sgd(224);
     double areas = 0;
     double logRatios = 0;
-    int firstHalf = 0;
+    int leftHalf = 0;
+    int upperHalf = 0;
+    EnumSet<Edge> touched = EnumSet.noneOf(Edge.class);
     for (int i = 0; i < DRAWS; i++) {
       Crop crop = crop(augment, image, i);
       crop.checkInside(image);
@@ -36,12 +39,16 @@ class AugmentTest {
       assertThat(ratio).isBetween(0.75 * 0.98, 4 / 3.0 * 1.02);
       areas += area;
       logRatios += Math.log(ratio);
-      firstHalf += 2 * crop.left() < image.width() - crop.width() ? 1 : 0;
+      leftHalf += 2 * crop.left() < image.width() - crop.width() ? 1 : 0;
+      upperHalf += 2 * crop.top() < image.height() - crop.height() ? 1 : 0;
+      touched.addAll(Edge.of(crop, image.width(), image.height()));
     }
     // Near .54 would be the mean area if all shapes fitted; big, far from square ones do not.
     assertThat(areas / DRAWS).isBetween(0.45, 0.54);
     assertThat(logRatios / DRAWS).isCloseTo(0, within(0.03));
-    assertThat(firstHalf / (double) DRAWS).isCloseTo(0.5, within(0.02));
+    assertThat(leftHalf / (double) DRAWS).isCloseTo(0.5, within(0.02));
+    assertThat(upperHalf / (double) DRAWS).isCloseTo(0.5, within(0.02));
+    assertThat(touched).containsExactly(Edge.values());
   }
 
   @Test

@@ -55,6 +55,34 @@ class RandAugmentTest {
             assertThat(count).isCloseTo((int) (double) expected.get(pixels), within(130)));
   }
 
+  /**
+   * Of all operations only two change a black picture on black: inverting makes it 255, and adding
+   * up to 110 makes it 110 times the strength, rounded down. A magnitude of 5 with a deviation of
+   * .5 adds 55, less the half that rounding takes, with a deviation of 5.5.
+   */
+  @Test
+  void strengthsAreNormalAboutTheMagnitude() {
+    Image black = new Image(1, 1, 1, new byte[1]);
+    RandAugment one = new RandAugment(1, 1, 5, 0.5);
+    double sum = 0;
+    double squares = 0;
+    int count = 0;
+    for (int i = 0; i < DRAWS; i++) {
+      int added = one.apply(black, 0, random(i)).pixels()[0] & 0xFF;
+      if (added > 0 && added < 255) {
+        sum += added;
+        squares += added * added;
+        count++;
+      }
+    }
+    // A fifteenth, with a deviation of 27; the mean's is 5.5 / sqrt(800) = .19, the deviation's
+    // .14.
+    assertThat(count).isCloseTo(DRAWS / 15, within(110));
+    double mean = sum / count;
+    assertThat(mean).isCloseTo(54.5, within(0.8));
+    assertThat(Math.sqrt(squares / count - mean * mean)).isCloseTo(5.5, within(0.55));
+  }
+
   @Test
   void appliesTwoOperationsHalfOfTheTimeEach() {
     Image image = image();

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.lorikeet.vision.image.CounterRandom.Purpose;
 import java.util.Arrays;
+import java.util.EnumSet;
 import org.junit.jupiter.api.Test;
 
 class RandomErasingTest {
@@ -50,6 +51,8 @@ class RandomErasingTest {
     double areas = 0;
     double logs = 0;
     int lefts = 0;
+    int tops = 0;
+    EnumSet<Edge> touched = EnumSet.noneOf(Edge.class);
     for (int i = 0; i < DRAWS; i++) {
       Crop crop = rectangle(erased(0.25, i));
       if (crop != null) {
@@ -62,6 +65,8 @@ class RandomErasingTest {
         areas += area;
         logs += Math.log(ratio);
         lefts += 2 * crop.left() < SIZE - crop.width() ? 1 : 0;
+        tops += 2 * crop.top() < SIZE - crop.height() ? 1 : 0;
+        touched.addAll(Edge.of(crop, SIZE, SIZE));
       }
     }
     // A quarter, with a deviation of 24; then the middle of .02 and 1/3, a little less as large
@@ -70,6 +75,8 @@ class RandomErasingTest {
     assertThat(areas / erased).isCloseTo(0.173, within(0.015));
     assertThat(logs / erased).isCloseTo(0, within(0.1));
     assertThat(lefts / (double) erased).isCloseTo(0.5, within(0.07));
+    assertThat(tops / (double) erased).isCloseTo(0.5, within(0.07));
+    assertThat(touched).containsExactly(Edge.values());
   }
 
   @Test
