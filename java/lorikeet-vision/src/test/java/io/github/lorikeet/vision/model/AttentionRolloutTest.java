@@ -12,7 +12,9 @@ import io.github.lorikeet.core.autograd.MemoryPlan;
 import io.github.lorikeet.core.autograd.Tape;
 import io.github.lorikeet.core.autograd.Variable;
 import io.github.lorikeet.vision.TestDevices;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Tag;
@@ -82,10 +84,12 @@ class AttentionRolloutTest {
     }
     try (Device device = TestDevices.open(1)) {
       float[] expected;
+      double[][] flow = null;
       AttentionRollout.Result result;
       Tape tape = new Tape(device, false);
       Variable image = tape.input(DType.F32, 1, 1, 32, 32);
-      Variable logits = tape.keep(model.forward(tape, image, 0));
+      List<Variable> blocks = new ArrayList<>();
+      Variable logits = tape.keep(model.forward(tape, image, 0, qkv -> blocks.add(tape.keep(qkv))));
       try (MemoryPlan plan = MemoryPlan.of(null, tape)) {
         plan.allocate();
         // Values that the frozen copy can only have from the device.
@@ -95,12 +99,19 @@ class AttentionRolloutTest {
         image.tensor().upload(HostTensor.of(pixels, pixels.length).data());
         tape.run(0, false);
         expected = logits.tensor().download();
+        for (Variable qkv : blocks) {
+          flow =
+              AttentionRollout.withResidual(
+                  AttentionRollout.meanAttention(qkv.tensor().download(), 17, 1), flow);
+        }
         try (AttentionRollout rollout = new AttentionRollout(device, model.frozen())) {
           result = rollout.of(pixels);
           assertThat(rollout.of(pixels).relevance()).isEqualTo(result.relevance());
         }
       }
       assertThat(result.logits()[0]).isCloseTo(expected[0], within(1e-5f)).isNotZero();
+      assertThat(blocks).hasSize(2);
+      assertThat(result.relevance()).containsExactly(AttentionRollout.patches(flow, 1), CLOSE);
       assertThat(result.relevance()).hasSize(16).doesNotContain(0);
       // What is missing to 1 came from the class token.
       assertThat(Arrays.stream(result.relevance()).sum()).isBetween(0.8, 1.0);

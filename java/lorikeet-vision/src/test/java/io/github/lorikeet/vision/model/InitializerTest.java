@@ -5,16 +5,25 @@ package io.github.lorikeet.vision.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.github.lorikeet.core.autograd.Parameter;
+import java.util.Collection;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Starting values beside the moments of their distributions. */
 class InitializerTest {
   private static final VitConfig CONFIG = new VitConfig(32, 8, 3, 192, 2, 3, 64, true);
 
   private static float[] parameter(VisionTransformer model, String name) {
-    return model.parameters().stream()
+    return parameter(model.parameters(), name);
+  }
+
+  private static float[] parameter(Collection<Parameter> parameters, String name) {
+    return parameters.stream()
         .filter(parameter -> parameter.name().equals(name))
         .findFirst()
         .orElseThrow()
@@ -49,6 +58,32 @@ class InitializerTest {
     // of the variance is left, .87963 of the deviation.
     hasMoments(parameter(model(1), "head.weight"), 0.87963 * 2e-5, 2 * 2e-5);
     assertThat(parameter(model(1), "head.bias")).containsOnly(0);
+  }
+
+  /** Glorot's bound is sqrt(6 / (inputs + outputs)): deviations of sqrt(2 / (inputs + outputs)). */
+  @ParameterizedTest
+  @CsvSource({
+    "blocks.0.attn.qkv.weight, 192, 576",
+    "blocks.0.mlp.fc1.weight, 192, 64",
+    "patch_embed.proj.weight, 192, 192", // of 3 channels, 8 x 8
+  })
+  void layersAreXavierUniform(String name, int inputs, int outputs) {
+    double deviation = Math.sqrt(2.0 / (inputs + outputs));
+    float[] values = parameter(model(1), name);
+    assertThat(values).hasSize(inputs * outputs);
+    hasMoments(values, deviation, deviation * Math.sqrt(3) * 1.0001);
+  }
+
+  @Test
+  void tokensAndLearnedPositionsAreTruncatedNormal() {
+    for (String name : List.of("cls_token", "pos_embed")) {
+      hasMoments(parameter(model(1), name), 0.87963 * 0.02, 2 * 0.02);
+    }
+    MaskedAutoencoder autoencoder =
+        new MaskedAutoencoder(CONFIG, new MaskedAutoencoder.Decoder(256, 1, 4), new Initializer(1));
+    for (String name : List.of("cls_token", "mask_token")) {
+      hasMoments(parameter(autoencoder.parameters(), name), 0.87963 * 0.02, 2 * 0.02);
+    }
   }
 
   @Test

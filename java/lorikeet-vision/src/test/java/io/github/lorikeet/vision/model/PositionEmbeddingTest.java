@@ -5,6 +5,7 @@ package io.github.lorikeet.vision.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.Arrays;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 
@@ -55,8 +56,41 @@ class PositionEmbeddingTest {
     assertThat(values).startsWith(0, 0, 0, 0);
     float sin = (float) Math.sin(1);
     float cos = (float) Math.cos(1);
-    assertThat(java.util.Arrays.copyOfRange(values, 4, 20))
+    assertThat(Arrays.copyOfRange(values, 4, 20))
         .containsExactly(
             new float[] {0, 1, 0, 1, sin, cos, 0, 1, 0, 1, sin, cos, sin, cos, sin, cos}, ROUNDING);
+  }
+
+  /** Width 8 has two frequencies, 1 and 10000^(-1/2) = .01; here for row 1, column 2 of three. */
+  @Test
+  void frequenciesFallWithTheirNumber() {
+    float[] values = PositionEmbedding.sineCosine(8, 3, true);
+    double[] angles = {2, 0.02, 1, 0.01};
+    float[] expected = new float[8];
+    for (int i = 0; i < 8; i++) {
+      double angle = angles[i / 4 * 2 + i % 2];
+      expected[i] = (float) (i % 4 < 2 ? Math.sin(angle) : Math.cos(angle));
+    }
+    assertThat(values).hasSize(10 * 8);
+    assertThat(Arrays.copyOfRange(values, 6 * 8, 7 * 8)).containsExactly(expected, ROUNDING);
+  }
+
+  /** Every channel, the class token's among them, is resized as if it were alone. */
+  @Test
+  void channelsAreResizedApart() {
+    float[][] channels = {{9, 0, 1, 5, 2}, {-8, 3, 3, 7, 1}, {7, 4, -2, 0, 6}};
+    float[] rows = new float[5 * 3];
+    for (int i = 0; i < rows.length; i++) {
+      rows[i] = channels[i % 3][i / 3];
+    }
+    float[] resized = PositionEmbedding.resize(rows, 3, 1, 2, 3);
+    assertThat(resized).hasSize(10 * 3);
+    for (int c = 0; c < 3; c++) {
+      float[] alone = PositionEmbedding.resize(channels[c], 1, 1, 2, 3);
+      for (int token = 0; token < 10; token++) {
+        assertThat(resized[token * 3 + c]).as("%d, %d", token, c).isEqualTo(alone[token]);
+      }
+      assertThat(alone[0]).isEqualTo(channels[c][0]);
+    }
   }
 }
