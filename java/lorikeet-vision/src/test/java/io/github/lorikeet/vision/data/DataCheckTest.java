@@ -162,16 +162,26 @@ class DataCheckTest {
       Files.write(folder.resolve("i" + i + ".png"), TestImages.grayPng(30 + i, 20));
       lines.append("i").append(i).append(".png 1\n");
     }
-    List<Integer> seen = new ArrayList<>();
-    DataReport report =
-        new DataCheck(List.of(list("list.txt", lines.toString())), null, null)
-            .run(
-                3,
-                (done, files) -> {
-                  assertThat(files).isEqualTo(500);
-                  seen.add(done);
-                });
+    Path list = list("list.txt", lines.toString());
+    DataReport report = new DataCheck(List.of(list), null, null).run(3, (done, files) -> {});
     assertThat(report.files()).isEqualTo(500);
-    assertThat(seen).isSorted().allMatch(done -> done >= 0 && done <= 500);
+  }
+
+  /** Of pictures that grow until a look at one takes long enough to be asked about. */
+  @Test
+  void progressIsShownMeanwhile() throws Exception {
+    Path list = list("list.txt", "0.png 1\n1.png 0\nlarge.png 1\n");
+    List<Integer> seen = new ArrayList<>();
+    for (int side = 1000; seen.isEmpty() && side <= 8000; side *= 2) {
+      Files.write(folder.resolve("large.png"), TestImages.grayPng(side, side));
+      new DataCheck(List.of(list), null, null)
+          .run(
+              1,
+              (done, files) -> {
+                assertThat(files).isEqualTo(3);
+                seen.add(done);
+              });
+    }
+    assertThat(seen).isNotEmpty().isSorted().allMatch(done -> done >= 0 && done <= 3);
   }
 }
