@@ -5,6 +5,7 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.lorikeet.cli.Cli.Result;
 import io.github.lorikeet.cli.bench.Body;
 import io.github.lorikeet.cli.bench.Case;
 import io.github.lorikeet.cli.bench.Cases;
@@ -13,8 +14,6 @@ import io.github.lorikeet.cli.bench.Work;
 import io.github.lorikeet.core.DType;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.core.Precision;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,16 +34,8 @@ import org.w3c.dom.NodeList;
 class BenchCommandTest {
   @TempDir private Path folder;
 
-  private record Result(int exitCode, String out, String err) {}
-
   private Result bench(String... options) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    List<String> arguments = new ArrayList<>(List.of("bench", "--html", html().toString()));
-    arguments.addAll(Arrays.asList(options));
-    int exitCode =
-        Main.run(new PrintWriter(out), new PrintWriter(err), arguments.toArray(String[]::new));
-    return new Result(exitCode, out.toString(), err.toString());
+    return Cli.lorikeet("bench", "--html", html(), options);
   }
 
   private Path html() {

@@ -3,12 +3,12 @@
 
 package io.github.lorikeet.cli;
 
+import static io.github.lorikeet.cli.Cli.lorikeet;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.lorikeet.cli.Cli.Result;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import javax.imageio.ImageIO;
@@ -17,20 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class DataCommandTest {
-  private record Result(int exitCode, String out, String err) {}
-
   @TempDir Path folder;
-
-  private static Result lorikeet(Object... arguments) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    String[] words = new String[arguments.length];
-    for (int i = 0; i < words.length; i++) {
-      words[i] = arguments[i].toString();
-    }
-    int exitCode = Main.run(new PrintWriter(out), new PrintWriter(err), words);
-    return new Result(exitCode, out.toString(), err.toString());
-  }
 
   /** A small data set laid out as NIH ChestX-ray14. */
   @BeforeEach

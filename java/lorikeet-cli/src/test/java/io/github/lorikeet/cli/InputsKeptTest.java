@@ -7,11 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -37,11 +34,9 @@ class InputsKeptTest {
   }
 
   private static void ends(int expectedExit, Path out, String why, Object... arguments) {
-    StringWriter err = new StringWriter();
-    String[] words = Arrays.stream(arguments).map(String::valueOf).toArray(String[]::new);
-    int exitCode = Main.run(new PrintWriter(new StringWriter()), new PrintWriter(err), words);
-    assertThat(err.toString()).startsWith("lorikeet: " + out + ": " + why).hasLineCount(1);
-    assertThat(exitCode).isEqualTo(expectedExit);
+    Cli.Result result = Cli.lorikeet(arguments);
+    assertThat(result.err()).startsWith("lorikeet: " + out + ": " + why).hasLineCount(1);
+    assertThat(result.exitCode()).isEqualTo(expectedExit);
   }
 
   @Test

@@ -3,10 +3,12 @@
 
 package io.github.lorikeet.cli;
 
+import static io.github.lorikeet.cli.Cli.lorikeet;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
+import io.github.lorikeet.cli.Cli.Result;
 import io.github.lorikeet.cli.output.OutputFolder;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -32,15 +34,6 @@ import picocli.CommandLine.Command;
 
 /** What the command prints and the code it ends with. */
 class MainTest {
-  private record Result(int exitCode, String out, String err) {}
-
-  private static Result lorikeet(String... arguments) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    int exitCode = Main.run(new PrintWriter(out), new PrintWriter(err), arguments);
-    return new Result(exitCode, out.toString(), err.toString());
-  }
-
   private static Stream<List<String>> commands() {
     List<List<String>> all = new ArrayList<>();
     all.add(List.of());
@@ -62,9 +55,7 @@ class MainTest {
   @ParameterizedTest
   @MethodSource("commands")
   void everyCommandHelpsWithExamples(List<String> command) {
-    List<String> arguments = new ArrayList<>(command);
-    arguments.add("--help");
-    Result result = lorikeet(arguments.toArray(String[]::new));
+    Result result = lorikeet(command, "--help");
     assertThat(result.exitCode()).isZero();
     assertThat(result.out()).startsWith("Usage: lorikeet").contains("Examples:\n  lorikeet ");
     assertThat(result.err()).isEmpty();
@@ -73,13 +64,10 @@ class MainTest {
   @ParameterizedTest
   @MethodSource("commands")
   void helpIsFormattedAndFitsTheTerminal(List<String> command) {
-    List<String> arguments = new ArrayList<>(command);
-    arguments.add("--help");
     System.setProperty("lorikeet.columns", "70");
     try {
-      assertThat(warnings(arguments.toArray(String[]::new))).isEmpty();
-      assertThat(lorikeet(arguments.toArray(String[]::new)).out().lines())
-          .allMatch(line -> line.length() <= 70);
+      assertThat(warnings(command, "--help")).isEmpty();
+      assertThat(lorikeet(command, "--help").out().lines()).allMatch(line -> line.length() <= 70);
     } finally {
       System.clearProperty("lorikeet.columns");
     }
@@ -87,12 +75,12 @@ class MainTest {
 
   @Test
   void aQuoteInANameIsALetter() {
-    String[] words = {"evaluate", "--weights", "w", "--list", "l", "--label-names", "5\",6"};
+    Object[] words = {"evaluate", "--weights", "w", "--list", "l", "--label-names", "5\",6"};
     assertThat(warnings(words)).isEmpty();
   }
 
   /** What picocli says on the process's own stderr. */
-  private static String warnings(String... arguments) {
+  private static String warnings(Object... arguments) {
     PrintStream stderr = System.err;
     ByteArrayOutputStream said = new ByteArrayOutputStream();
     System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
@@ -107,9 +95,7 @@ class MainTest {
   @ParameterizedTest
   @MethodSource("commands")
   void anUnknownOptionOfEveryCommandIsWrongUsage(List<String> command) {
-    List<String> arguments = new ArrayList<>(command);
-    arguments.add("--no-such-option");
-    Result result = lorikeet(arguments.toArray(String[]::new));
+    Result result = lorikeet(command, "--no-such-option");
     assertThat(result.exitCode()).isEqualTo(2);
     assertThat(result.err())
         .startsWith("lorikeet: ")
@@ -198,7 +184,7 @@ class MainTest {
 
   @Test
   void aNativeFailureIsOneLine() {
-    String[] words = {"bench", "--case", "gelu", "--html", "/dev/null", "--device", "abacus"};
+    Object[] words = {"bench", "--case", "gelu", "--html", "/dev/null", "--device", "abacus"};
     Result result = lorikeet(words);
     assertThat(result.exitCode()).isEqualTo(1);
     assertThat(result.err()).startsWith("lorikeet: ").contains("abacus").hasLineCount(1);
@@ -208,7 +194,7 @@ class MainTest {
   void lessThanNoThreadsIsWrongUsage() {
     String message = "lorikeet: --threads -1: expected 0 to 1024\n";
     assertThat(lorikeet("info", "--threads", "-1")).isEqualTo(new Result(2, "", message));
-    String[] words = {"bench", "--case", "gelu", "--html", "/dev/null", "--threads", "-1"};
+    Object[] words = {"bench", "--case", "gelu", "--html", "/dev/null", "--threads", "-1"};
     assertThat(lorikeet(words)).isEqualTo(new Result(2, "", message));
   }
 

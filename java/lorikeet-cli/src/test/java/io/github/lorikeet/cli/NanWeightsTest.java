@@ -8,8 +8,6 @@ import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -35,23 +33,21 @@ class NanWeightsTest {
     SafetensorsWriter.write(weights, tensors);
   }
 
-  private void fails(String... arguments) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    int exitCode = Main.run(new PrintWriter(out), new PrintWriter(err), arguments);
-    assertThat(err.toString())
+  private void fails(Object... arguments) {
+    Cli.Result result = Cli.lorikeet(arguments);
+    assertThat(result.err())
         .startsWith("lorikeet: " + weights + ": the weights give NaN for 0.png, label_2")
         .hasLineCount(1);
-    assertThat(exitCode).isEqualTo(1);
-    assertThat(out.toString()).isEmpty();
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.out()).isEmpty();
   }
 
   @Test
   void theFirstImageThatHasNoAnswerIsNamed() {
     Path csv = folder.resolve("p.csv");
-    String[] files = {"--weights", weights.toString(), "--list", list.toString()};
-    fails("evaluate", files[0], files[1], files[2], files[3]);
-    fails("predict", files[0], files[1], files[2], files[3], "--out", csv.toString());
+    Object[] files = {"--weights", weights, "--list", list};
+    fails("evaluate", files);
+    fails("predict", files, "--out", csv);
     assertThat(csv).doesNotExist();
   }
 }

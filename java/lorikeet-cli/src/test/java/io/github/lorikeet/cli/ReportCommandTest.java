@@ -5,12 +5,9 @@ package io.github.lorikeet.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,22 +30,18 @@ class ReportCommandTest {
     }
   }
 
+  private Cli.Result run(Path... folders) {
+    return Cli.lorikeet("report", "--out", folder.resolve("page.html"), folders);
+  }
+
   private String report() {
     return report(folder);
   }
 
   private String report(Path... folders) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    assertThat(report(out, err, folders)).as(err.toString()).isZero();
-    return out.toString();
-  }
-
-  private int report(StringWriter out, StringWriter err, Path... folders) {
-    String page = folder.resolve("page.html").toString();
-    Stream<String> words =
-        Stream.concat(Stream.of("report", "--out", page), Stream.of(folders).map(Path::toString));
-    return Main.run(new PrintWriter(out), new PrintWriter(err), words.toArray(String[]::new));
+    Cli.Result result = run(folders);
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    return result.out();
   }
 
   @Test
@@ -67,10 +60,9 @@ class ReportCommandTest {
   }
 
   private void refuses(String message) {
-    StringWriter err = new StringWriter();
-    int exitCode = report(new StringWriter(), err, folder);
-    assertThat(err.toString()).startsWith("lorikeet: " + message).hasLineCount(1);
-    assertThat(exitCode).isEqualTo(1);
+    Cli.Result result = run(folder);
+    assertThat(result.err()).startsWith("lorikeet: " + message).hasLineCount(1);
+    assertThat(result.exitCode()).isEqualTo(1);
   }
 
   /** 0.8 and 0.9: mean 0.85, sample deviation 0.1 / sqrt 2 = 0.071. */

@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,18 +28,12 @@ class TrainAgainTest {
   }
 
   private String train(int exitCode, Path weights, String... more) {
-    List<String> words = new ArrayList<>(List.of("train", "--weights", weights.toString()));
-    words.addAll(List.of("--train", list.toString(), "--val", list.toString()));
-    words.addAll(List.of("--epochs", "1", "--batch", "8", "--out", out.toString()));
-    words.addAll(List.of(more));
-    StringWriter err = new StringWriter();
-    int code =
-        Main.run(
-            new PrintWriter(new StringWriter()),
-            new PrintWriter(err),
-            words.toArray(String[]::new));
-    assertThat(code).as(err.toString()).isEqualTo(exitCode);
-    return err.toString();
+    List<Object> words = new ArrayList<>(List.of("train", "--weights", weights));
+    words.addAll(List.of("--train", list, "--val", list));
+    words.addAll(List.of("--epochs", 1, "--batch", 8, "--out", out));
+    Cli.Result result = Cli.lorikeet(words, more);
+    assertThat(result.exitCode()).as(result.err()).isEqualTo(exitCode);
+    return result.err();
   }
 
   @Test
