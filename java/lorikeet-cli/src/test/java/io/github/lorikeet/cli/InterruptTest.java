@@ -4,20 +4,15 @@ package io.github.lorikeet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * What a terminate signal does, as Ctrl-C does: a test may have been started without the latter.
  */
 class InterruptTest {
-  private static final int SIGTERM = 143;
-
   @TempDir Path folder;
 
   /** Work that takes longer than anybody waits. */
@@ -49,50 +44,30 @@ class InterruptTest {
     }
   }
 
-  private interface Then {
-    void check(Process process, Path said) throws Exception;
+  private OwnProcess start(Class<?> main) throws Exception {
+    return OwnProcess.start(folder.resolve("said.txt"), OwnProcess.of(main, List.of()));
   }
 
-  /** Starts the class and sends it a signal once it is busy. */
-  private void interrupt(Class<?> main, Then then) throws Exception {
-    Path said = folder.resolve("said.txt");
-    Process process = OwnProcess.start(said, OwnProcess.of(main, List.of()));
-    try {
-      waitFor(said, "busy");
-      process.destroy();
-      then.check(process, said);
-    } finally {
-      process.destroyForcibly();
+  @Test
+  void whatTheCommandSaysAtItsEndIsHeard() throws Exception {
+    try (OwnProcess process = start(Failing.class)) {
+      process.awaitSaying("busy");
+      process.interrupt();
+      assertThat(process.exitCode()).isEqualTo(OwnProcess.SIGTERM);
+      assertThat(process.said()).contains("what went wrong");
     }
   }
 
   @Test
-  @Timeout(60)
-  void whatTheCommandSaysAtItsEndIsHeard() throws Exception {
-    interrupt(
-        Failing.class,
-        (process, said) -> {
-          assertThat(process.waitFor()).isEqualTo(SIGTERM);
-          assertThat(said).content().contains("what went wrong");
-        });
-  }
-
-  @Test
-  @Timeout(60)
   void theFirstIsAWishAndTheSecondEndsAtOnce() throws Exception {
-    interrupt(
-        Busy.class,
-        (process, said) -> {
-          waitFor(said, "ending as soon as this step is done; Ctrl-C again ends at once");
-          assertThat(process.waitFor(500, TimeUnit.MILLISECONDS)).as("ended").isFalse();
-          process.destroy();
-          assertThat(process.waitFor()).isEqualTo(SIGTERM);
-        });
-  }
-
-  private static void waitFor(Path said, String text) throws Exception {
-    while (!Files.readString(said).contains(text)) {
-      Thread.sleep(5);
+    try (OwnProcess process = start(Busy.class)) {
+      process.awaitSaying("busy");
+      process.interrupt();
+      process.awaitSaying("ending as soon as this step is done; Ctrl-C again ends at once");
+      Thread.sleep(500);
+      assertThat(process.isAlive()).isTrue();
+      process.interrupt();
+      assertThat(process.exitCode()).isEqualTo(OwnProcess.SIGTERM);
     }
   }
 }

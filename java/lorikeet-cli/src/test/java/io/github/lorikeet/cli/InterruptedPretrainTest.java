@@ -10,31 +10,22 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code lorikeet pretrain} in a JVM of its own, which is asked to end as by Ctrl-C, or killed. */
 class InterruptedPretrainTest {
   private static final int WRONG_USAGE = 2;
-  private static final int SIGTERM = 143;
-  private static final int SIGKILL = 137;
   private static final int IMAGES = 20_000;
   private static final int EPOCHS = 400;
 
   @TempDir Path folder;
-  private Path said;
-  private Process process;
-
-  @BeforeEach
-  void nameFiles() {
-    said = folder.resolve("said.txt");
-  }
+  private OwnProcess process;
 
   @AfterEach
   void endProcess() {
     if (process != null) {
-      process.destroyForcibly();
+      process.close();
     }
   }
 
@@ -45,12 +36,10 @@ class InterruptedPretrainTest {
     Path out = Files.writeString(folder.resolve("start.safetensors"), "earlier");
     Path log = Files.writeString(folder.resolve("start.safetensors.jsonl"), "earlier");
     start(list, out, 2, 1);
-    while (process.isAlive() && !Files.readString(said).contains("peak")) {
-      Thread.sleep(5);
-    }
-    process.destroy();
-    assertThat(process.waitFor()).as(Files.readString(said)).isEqualTo(SIGTERM);
-    assertThat(said).content().contains("interrupted before the first epoch ended", out.toString());
+    process.awaitSaying("peak");
+    process.interrupt();
+    assertThat(process.exitCode()).as(process.said()).isEqualTo(OwnProcess.SIGTERM);
+    assertThat(process.said()).contains("interrupted before the first epoch ended", out.toString());
     assertThat(out).hasContent("earlier");
     assertThat(log).hasContent("earlier");
   }
@@ -60,24 +49,24 @@ class InterruptedPretrainTest {
     Path list = TestFiles.writeNoise(folder, 8, 32);
     Path whole = folder.resolve("whole.safetensors");
     startSmall(list, whole);
-    assertThat(process.waitFor()).as(Files.readString(said)).isZero();
+    assertThat(process.exitCode()).as(process.said()).isZero();
     Path parts = folder.resolve("parts.safetensors");
     startSmall(list, parts, "--resume");
-    waitFor(3, log(parts));
-    process.destroyForcibly();
-    assertThat(process.waitFor()).as(Files.readString(said)).isEqualTo(SIGKILL);
+    process.awaitLines(3, log(parts));
+    process.kill();
+    assertThat(process.exitCode()).as(process.said()).isEqualTo(OwnProcess.SIGKILL);
     assertThat(parts).doesNotExist();
     startSmall(list, parts);
-    assertThat(process.waitFor()).isEqualTo(WRONG_USAGE);
-    assertThat(said).content().contains("--resume goes on with it, --overwrite deletes it");
+    assertThat(process.exitCode()).isEqualTo(WRONG_USAGE);
+    assertThat(process.said()).contains("--resume goes on with it, --overwrite deletes it");
     startSmall(list, parts, "--resume");
-    waitFor(20, log(parts));
-    process.destroy();
-    assertThat(process.waitFor()).as(Files.readString(said)).isEqualTo(SIGTERM);
-    assertThat(said).content().contains("going on after epoch", "with --resume goes on");
+    process.awaitLines(20, log(parts));
+    process.interrupt();
+    assertThat(process.exitCode()).as(process.said()).isEqualTo(OwnProcess.SIGTERM);
+    assertThat(process.said()).contains("going on after epoch", "with --resume goes on");
     assertThat(parts).exists();
     startSmall(list, parts, "--resume");
-    assertThat(process.waitFor()).as(Files.readString(said)).isZero();
+    assertThat(process.exitCode()).as(process.said()).isZero();
     assertThat(parts).hasSameBinaryContentAs(whole);
     assertThat(TestFiles.withoutTimes(log(parts)))
         .isEqualTo(TestFiles.withoutTimes(log(whole)))
@@ -85,23 +74,17 @@ class InterruptedPretrainTest {
     assertThat(folder.toFile().list()).noneMatch(name -> name.contains(".state"));
     Files.delete(log(parts));
     startSmall(list, parts, "--resume");
-    assertThat(process.waitFor()).isZero();
-    assertThat(said).content().contains("finished before");
+    assertThat(process.exitCode()).isZero();
+    assertThat(process.said()).contains("finished before");
     assertThat(log(parts)).doesNotExist();
     startSmall(list, parts, "--resume", "--seed", "5");
-    assertThat(process.waitFor()).isEqualTo(WRONG_USAGE);
-    assertThat(said).content().contains(parts + ": was made by other options");
+    assertThat(process.exitCode()).isEqualTo(WRONG_USAGE);
+    assertThat(process.said()).contains(parts + ": was made by other options");
     assertThat(parts).hasSameBinaryContentAs(whole);
   }
 
   private static Path log(Path out) {
     return out.resolveSibling(out.getFileName() + ".jsonl");
-  }
-
-  private void waitFor(int lines, Path log) throws Exception {
-    while (process.isAlive() && TestFiles.lines(log) < lines) {
-      Thread.sleep(1);
-    }
   }
 
   private void startSmall(Path list, Path out, String... more) throws IOException {
@@ -117,6 +100,6 @@ class InterruptedPretrainTest {
     arguments.addAll(List.of("--decoder-depth", "1", "--decoder-heads", "2"));
     arguments.addAll(List.of("--epochs", "" + epochs, "--batch", "" + batch));
     arguments.addAll(List.of(more));
-    process = OwnProcess.start(said, arguments);
+    process = OwnProcess.start(folder.resolve("said.txt"), arguments);
   }
 }

@@ -7,8 +7,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.lorikeet.cli.output.OutputLock;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,10 +20,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** {@code lorikeet train} in a JVM of its own, which is killed as by {@code kill -9}. */
 class KilledRunTest {
   private static final int EPOCHS = 120;
-  private static final int SIGKILL = 137;
 
   @TempDir Path folder;
-  private Process process;
+  private OwnProcess process;
 
   @BeforeEach
   void makeData() throws IOException {
@@ -36,7 +33,7 @@ class KilledRunTest {
   @AfterEach
   void endProcess() {
     if (process != null) {
-      process.destroyForcibly();
+      process.close();
     }
   }
 
@@ -57,22 +54,16 @@ class KilledRunTest {
   }
 
   private void finish() throws Exception {
-    assertThat(process.waitFor()).as(Files.readString(folder.resolve("said.txt"))).isZero();
-  }
-
-  private void waitFor(int lines, Path out) throws Exception {
-    while (process.isAlive() && TestFiles.lines(out.resolve("log.jsonl")) < lines) {
-      Thread.sleep(1);
-    }
+    assertThat(process.exitCode()).as(process.said()).isZero();
   }
 
   /** Waits until the log has this many lines, then kills the process wherever it is. */
   private void killAfter(int lines, Path out) throws Exception {
-    waitFor(lines, out);
-    process.destroyForcibly();
-    assertThat(process.waitFor())
-        .as("killed before the end: %s", Files.readString(folder.resolve("said.txt")))
-        .isEqualTo(SIGKILL);
+    process.awaitLines(lines, out.resolve("log.jsonl"));
+    process.kill();
+    assertThat(process.exitCode())
+        .as("killed before the end: %s", process.said())
+        .isEqualTo(OwnProcess.SIGKILL);
     assertThat(out.resolve("result.json")).doesNotExist();
   }
 
@@ -93,7 +84,7 @@ class KilledRunTest {
     }
     start(killed, "--resume");
     finish();
-    assertThat(Files.readString(folder.resolve("said.txt"))).contains("going on after epoch 2");
+    assertThat(process.said()).contains("going on after epoch 2");
     for (String name : List.of("adapter/adapter_model.safetensors", "predictions.csv")) {
       assertThat(killed.resolve(name)).hasSameBinaryContentAs(whole.resolve(name));
     }
@@ -109,17 +100,10 @@ class KilledRunTest {
   void aSecondRunIntoTheFolderIsRefusedUntilTheFirstIsGone() throws Exception {
     Path out = folder.resolve("run");
     start(out);
-    waitFor(2, out);
-    StringWriter said = new StringWriter();
-    int exitCode =
-        Main.run(
-            new PrintWriter(said), new PrintWriter(said), arguments(out).toArray(String[]::new));
-    assertThat(said.toString())
-        .isEqualTo(
-            "lorikeet: "
-                + out
-                + ": another run is writing to it: wait for it or choose another --out\n");
-    assertThat(exitCode).isEqualTo(1);
+    process.awaitLines(2, out.resolve("log.jsonl"));
+    String message =
+        "lorikeet: " + out + ": another run is writing to it: wait for it or choose another --out";
+    assertThat(Cli.lorikeet(arguments(out))).isEqualTo(new Cli.Result(1, "", message + "\n"));
     assertThat(out.resolve("adapter")).as("the first one's").exists();
     killAfter(1, out);
     OutputLock.ofFolder(out).close();

@@ -98,6 +98,7 @@ class ReportCommandTest {
   }
 
   @Test
+  @Timeout(60)
   void aStdoutThatIsAppendedToKeepsWhatItHas() throws Exception {
     run("first", "lora", 0.8);
     Path file = Files.writeString(folder.resolve("file"), "before\n");
