@@ -149,6 +149,25 @@ class HtmlReportTest {
     }
   }
 
+  /** A picture's y runs downwards: what is greater stands higher, at a smaller one. */
+  @Test
+  void aLineGoesFromTheLowerLeftCornerToTheUpperRightOne() throws Exception {
+    Chart.Line line = new Chart.Line("a", Color.BLUE, new double[] {0, 1}, new double[] {0, 1});
+    Document page = parse(HtmlReport.of(ofCharts("t", List.of(Chart.roc("t", List.of(line))))));
+    Element axis =
+        elements(page, "line").stream()
+            .filter(drawn -> drawn.getAttribute("class").equals("axis"))
+            .findFirst()
+            .orElseThrow();
+    assertThat(axis.getAttribute("y1")).isEqualTo("256");
+    assertThat(List.of(axis.getAttribute("x1"), axis.getAttribute("x2")))
+        .containsExactly("49", "462");
+    assertThat(elements(page, "path").getFirst().getAttribute("d"))
+        .isEqualTo("M49.0 256.0L462.0 12.0");
+    assertThat(elements(page, "circle").stream().map(dot -> dot.getAttribute("cy")))
+        .containsExactly("256.0", "12.0");
+  }
+
   @Test
   void ticksAreRoundAndSpanTheData() {
     assertThat(Ticks.around(0, 1).values()).hasSize(6);
