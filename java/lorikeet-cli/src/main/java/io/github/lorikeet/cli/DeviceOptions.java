@@ -43,7 +43,7 @@ final class DeviceOptions {
 
   Device open() {
     DType type = dtype();
-    Device opened = Device.open(device, checkThreads(threads));
+    Device opened = open(device, checkThreads(threads));
     try {
       opened.setPrecision(precision());
     } catch (LorikeetException e) {
@@ -66,6 +66,15 @@ final class DeviceOptions {
               + ", CUDA devices f32, bf16 and f16");
     }
     return opened;
+  }
+
+  private static Device open(String device, int threads) {
+    try {
+      return Device.open(device, threads);
+    } catch (LorikeetException e) {
+      String why = e.getMessage().replaceFirst("^device_open: (name: )?", "");
+      throw new LorikeetException(e.status(), "--device " + device + ": " + why, e);
+    }
   }
 
   static int checkThreads(int threads) {

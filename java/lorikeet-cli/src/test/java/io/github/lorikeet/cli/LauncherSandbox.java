@@ -85,6 +85,7 @@ final class LauncherSandbox {
     script(bin().resolve("mvn"), FAKE_MAVEN);
     script(bin().resolve("id"), "echo \"${FAKE_UID:-1000}\"\n");
     jdk("jdk-25", "25.0.3");
+    Files.createFile(folder.resolve("gpu"));
     environment.put("PATH", bin().toString());
     environment.put("HOME", home.toString());
     environment.put("SANDBOX", folder.toString());
@@ -92,9 +93,10 @@ final class LauncherSandbox {
 
   private void layClone() throws IOException {
     Path root = Path.of(System.getProperty("lorikeet.root"));
-    // Only here do the system's JVMs lie elsewhere, so that those of this machine do not count.
+    // Only here do the system's JVMs and GPUs lie elsewhere, so that this machine's do not count.
     String text = Files.readString(root.resolve("lorikeet"));
-    write("lorikeet", text.replace("/usr/lib/jvm/*", "\"$SANDBOX\"/jvm/*"));
+    text = text.replace("/usr/lib/jvm/*", "\"$SANDBOX\"/jvm/*");
+    write("lorikeet", text.replace("in /dev/nvidia[0-9]* /dev/dxg", "in \"$SANDBOX\"/gpu"));
     Files.setPosixFilePermissions(
         clone.resolve("lorikeet"), PosixFilePermissions.fromString("rwxr-xr-x"));
     for (String file :

@@ -147,6 +147,15 @@ class LauncherTest {
   }
 
   @Test
+  void withoutAGpuNothingIsBuiltForOne() throws Exception {
+    LauncherSandbox.script(machine.bin().resolve("nvcc"), "");
+    Files.delete(machine.folder.resolve("gpu"));
+    Result result = machine.lorikeet("train", "--device", "cuda:0");
+    assertThat(result.err()).startsWith("lorikeet: no NVIDIA GPU here");
+    assertThat(machine.mavenCalls()).singleElement().asString().endsWith("-Dnative.cuda=OFF");
+  }
+
+  @Test
   void theEnvironmentSaysWhetherCudaKernelsAreBuilt() throws Exception {
     machine.environment.put("LORIKEET_CUDA", "ON");
     machine.lorikeet("info");

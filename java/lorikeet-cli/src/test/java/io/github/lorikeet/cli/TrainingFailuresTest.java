@@ -55,8 +55,10 @@ class TrainingFailuresTest extends TrainingCommands {
 
   @Test
   void aDeviceThatIsNotThereFailsWithOneLine() {
-    failed(train("--device", "abacus"), "no device \"abacus\", expected cpu or cuda:N");
-    failed(train("--device", "cuda:1000"), "device_open: ");
+    failed(
+        train("--device", "abacus"),
+        "--device abacus: no device \"abacus\", expected cpu or cuda:N");
+    failed(train("--device", "cuda:1000"), "--device cuda:1000: ");
     isWrong(train("--dtype", "f64"), "--dtype f64: expected f32, tf32, bf16 or f16");
     isWrong(
         train("--dtype", "tf32"),
