@@ -27,6 +27,10 @@ final class Parts extends ImageInputStreamImpl {
     }
   }
 
+  /** Does nothing: all of it stays in memory, and a reader may begin anew after another. */
+  @Override
+  public void flushBefore(long position) {}
+
   @Override
   public int read() {
     byte[] one = new byte[1];

@@ -84,6 +84,22 @@ class ImageDecoderTest {
   }
 
   @Test
+  void largePicturesAreDecodedAfterTheFirstLook() {
+    int width = 3600;
+    int height = (int) (ImageFile.LARGE_BYTES / 4 / width) + 1;
+    byte[] rows = new byte[(1 + 2 * width) * height];
+    rows[1] = 0x20;
+    rows[rows.length - 2] = 0x40;
+    Image image = decode(TestImages.png(width, height, 16, GRAY, false, null, rows));
+    assertThat(image.width()).isEqualTo(width);
+    assertThat(image.height()).isEqualTo(height);
+    // 0x2000 of 0x4000 at the most: 127.5.
+    assertThat(image.at(0, 0, 0)).isEqualTo(128);
+    assertThat(image.at(0, 0, 1)).isEqualTo(0);
+    assertThat(image.at(0, height - 1, width - 1)).isEqualTo(255);
+  }
+
+  @Test
   void sixteenBitColorsShareOneScale() {
     byte[] file = TestImages.png(1, 1, 16, RGB, false, null, bytes(0, 0x10, 0, 0x08, 0, 0x04, 0));
     assertImage(decode(file), 1, 1, 255, 128, 64);
