@@ -172,23 +172,44 @@ class Jpeg2000Test {
       header.write(51, 7);
       header.write(0, 1 + 9);
     }
-    byte[] packet = header.end();
-    ByteBuffer file = ByteBuffer.allocate(packet.length + 200);
-    file.putShort((short) 0xFF4F).putShort((short) 0xFF51).putShort((short) 41).putShort((short) 0);
-    file.putInt(2048).putInt(2048).putLong(0).putInt(2048).putInt(2048).putLong(0);
-    file.putShort((short) 1).put(bytes(7, 1, 1));
-    file.put(bytes(0xFF, 0x52, 0, 12, 0, 0, 0, 1, 0, 0, 4, 4, 0, 1));
     // Two guard bits and an exponent of 29 are 30 bit planes: 88 passes.
-    file.put(bytes(0xFF, 0x5C, 0, 4, 2 << 5, 29 << 3));
-    file.putShort((short) 0xFF90).putShort((short) 10).putShort((short) 0);
-    file.putInt(14 + packet.length).put(bytes(0, 1, 0xFF, 0x93)).put(packet);
-    file.putShort((short) 0xFFD9);
-    byte[] codestream = Arrays.copyOf(file.array(), file.position());
+    byte[] codestream = codestream(1, 64, 29, header.end());
     assertThatThrownBy(() -> Codestream.read(codestream).decode())
         .isInstanceOf(IOException.class)
         .hasMessage(
             "damaged JPEG 2000: more coding passes than its "
                 + codestream.length
                 + " bytes can hold");
+  }
+
+  /** One bit of a packet's header may say that none of a picture's blocks is in its layer. */
+  @Test
+  void layersOfManyBlocksTakeBytes() throws IOException {
+    byte[] packets = new byte[64];
+    Arrays.fill(packets, (byte) 0x80);
+    char[] grey = new char[2048 * 2048];
+    Arrays.fill(grey, (char) 128);
+    // 4096 blocks of 32 x 32.
+    assertThat(Codestream.read(codestream(64, 32, 8, packets)).decode()).isEqualTo(grey);
+    // 262144 blocks of 4 x 4.
+    byte[] tooMany = codestream(64, 4, 8, packets);
+    assertThatThrownBy(() -> Codestream.read(tooMany).decode())
+        .isInstanceOf(IOException.class)
+        .hasMessage("damaged JPEG 2000: more blocks in layers than its bytes can hold");
+  }
+
+  /** A picture of 2048 x 2048 in one tile and one band. */
+  private static byte[] codestream(int layers, int blockSize, int exponent, byte[] packets) {
+    int blockBits = Integer.numberOfTrailingZeros(blockSize) - 2;
+    ByteBuffer file = ByteBuffer.allocate(packets.length + 200);
+    file.putShort((short) 0xFF4F).putShort((short) 0xFF51).putShort((short) 41).putShort((short) 0);
+    file.putInt(2048).putInt(2048).putLong(0).putInt(2048).putInt(2048).putLong(0);
+    file.putShort((short) 1).put(bytes(7, 1, 1));
+    file.put(bytes(0xFF, 0x52, 0, 12, 0, 0, 0, layers, 0, 0, blockBits, blockBits, 0, 1));
+    file.put(bytes(0xFF, 0x5C, 0, 4, 2 << 5, exponent << 3));
+    file.putShort((short) 0xFF90).putShort((short) 10).putShort((short) 0);
+    file.putInt(14 + packets.length).put(bytes(0, 1, 0xFF, 0x93)).put(packets);
+    file.putShort((short) 0xFFD9);
+    return Arrays.copyOf(file.array(), file.position());
   }
 }

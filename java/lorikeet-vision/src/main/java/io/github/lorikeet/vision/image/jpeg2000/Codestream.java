@@ -112,9 +112,10 @@ public final class Codestream {
     byte[] data = tiles[number].toByteArray();
     tiles[number] = null;
     tile.layOut(data.length);
-    new PacketReader(coding, data).read(tile);
+    long most = FREE_WORK + WORK_A_BYTE * bytes.length;
+    work += new PacketReader(coding, data).read(tile, most - work);
     work += tile.work();
-    if (work > FREE_WORK + WORK_A_BYTE * bytes.length) {
+    if (work > most) {
       throw new IOException(
           "damaged JPEG 2000: more coding passes than its " + bytes.length + " bytes can hold");
     }

@@ -17,11 +17,15 @@ final class PacketReader {
   private static final int EPH = 0x92;
   private static final int MAX_LENGTH_BITS = 30;
 
+  /** Looking for a block in a packet's header takes the time of so many coefficients in a pass. */
+  private static final long BLOCK_WORK = 8;
+
   /** Bytes that the packet at hand has for a segment. */
   private record Body(Segment segment, int length) {}
 
   private final CodingStyle coding;
   private final byte[] data;
+  private long workLeft;
   private int position;
   private int current;
   private int bitsLeft;
@@ -31,8 +35,14 @@ final class PacketReader {
     this.data = data;
   }
 
-  /** Gives every block of the tile its passes. */
-  void read(Tile tile) throws IOException {
+  /**
+   * Gives every block of the tile its passes.
+   *
+   * @param most work to do; a header's single bit may tell of all blocks
+   * @return the work done, a unit a coefficient in a pass
+   */
+  long read(Tile tile, long most) throws IOException {
+    workLeft = most;
     List<Precinct> precincts = tile.precincts();
     switch (coding.progression()) {
       case 0 -> layersFirst(precincts);
@@ -46,6 +56,7 @@ final class PacketReader {
       case 2 -> layersLast(precincts);
       default -> layersLast(precincts.stream().sorted(Tile.byPlace()).toList());
     }
+    return most - workLeft;
   }
 
   private void layersFirst(List<Precinct> precincts) throws IOException {
@@ -74,6 +85,10 @@ final class PacketReader {
     List<Body> bodies = new ArrayList<>();
     if (bit() == 1) {
       for (Blocks blocks : precinct.blocks) {
+        workLeft -= BLOCK_WORK * blocks.coded.length;
+        if (workLeft < 0) {
+          throw damaged("more blocks in layers than its bytes can hold");
+        }
         for (int i = 0; i < blocks.coded.length; i++) {
           block(blocks, i, layer, bodies);
         }
