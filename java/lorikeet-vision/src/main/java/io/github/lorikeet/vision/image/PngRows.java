@@ -43,12 +43,9 @@ record PngRows(int width, int height, int samples, List<ByteBuffer> compressed) 
 
   /** Goes through all rows, so that memory is only taken for pixels that are there. */
   private void measure(Source source) throws DataFormatException {
-    byte[] scratch = new byte[1 << 16];
-    long left = (1 + (long) width * samples) * height;
-    for (; left >= scratch.length; left -= scratch.length) {
-      source.fill(scratch);
+    while (source.left > 0) {
+      source.inflate();
     }
-    source.fill(new byte[(int) left]);
   }
 
   private void decode(Source source, int channels, byte[] pixels) throws DataFormatException {
@@ -71,10 +68,16 @@ record PngRows(int width, int height, int samples, List<ByteBuffer> compressed) 
     }
   }
 
-  /** The inflated stream. */
+  /** The inflated stream, in pieces: rows may be of few bytes, and there may be millions. */
   private final class Source {
     private final Inflater inflater;
+    private final byte[] piece = new byte[1 << 16];
+    private int position;
+    private int end;
     private int next;
+
+    /** Bytes of all rows that are not inflated yet. */
+    private long left = (1 + (long) width * samples) * height;
 
     Source(Inflater inflater) {
       this.inflater = inflater;
@@ -83,16 +86,29 @@ record PngRows(int width, int height, int samples, List<ByteBuffer> compressed) 
     void fill(byte[] target) throws DataFormatException {
       int filled = 0;
       while (filled < target.length) {
-        int count = inflater.inflate(target, filled, target.length - filled);
-        filled += count;
-        if (count > 0) {
-          continue;
+        if (position == end) {
+          inflate();
         }
+        int count = Math.min(end - position, target.length - filled);
+        System.arraycopy(piece, position, target, filled, count);
+        position += count;
+        filled += count;
+      }
+    }
+
+    /** Inflates the next piece. */
+    void inflate() throws DataFormatException {
+      int most = (int) Math.min(piece.length, left);
+      position = 0;
+      end = inflater.inflate(piece, 0, most);
+      while (end == 0) {
         if (inflater.finished() || !inflater.needsInput() || next == compressed.size()) {
           throw new ImageException("damaged image data (its rows end early)");
         }
         inflater.setInput(compressed.get(next++).duplicate());
+        end = inflater.inflate(piece, 0, most);
       }
+      left -= end;
     }
   }
 

@@ -161,6 +161,13 @@ class HostileImagesTest {
     assertThat(isDecoded(file, kind, kind)).isFalse();
   }
 
+  @Test
+  void tallPicturesOfOneColumnTakeNoLonger() {
+    int height = 16_000_000;
+    byte[] file = TestImages.png(1, height, 8, 0, false, null, new byte[2 * height]);
+    assertThat(isDecoded(file, "png", "tall")).isTrue();
+  }
+
   /** Decodes a file, or sees it refused by the right exception, in bounded memory. */
   private static boolean isDecoded(byte[] file, String kind, String name) {
     long allocated = THREADS.getCurrentThreadAllocatedBytes();
