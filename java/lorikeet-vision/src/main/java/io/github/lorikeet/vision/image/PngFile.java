@@ -5,9 +5,7 @@ package io.github.lorikeet.vision.image;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.zip.CRC32;
 
 /** Checks a PNG file's chunks (W3C Recommendation, "Portable Network Graphics", 3rd edition). */
@@ -27,12 +25,16 @@ final class PngFile {
 
   private final ByteBuffer file;
   private final Parts parts = new Parts();
-  private final List<ByteBuffer> compressed = new ArrayList<>();
+
+  /** The data of the IDAT chunks, joined: there may be millions, of a byte each or none. */
+  private final ByteBuffer compressed;
+
   private ByteBuffer header;
   private boolean palette;
 
   private PngFile(byte[] bytes) {
     file = ByteBuffer.wrap(bytes);
+    compressed = ByteBuffer.allocate(bytes.length);
   }
 
   /**
@@ -66,7 +68,7 @@ final class PngFile {
       switch (type) {
         case "IHDR" -> header = file.slice(position + 8, (int) length);
         case "PLTE" -> palette = true;
-        case "IDAT" -> compressed.add(file.slice(position + 8, (int) length));
+        case "IDAT" -> compressed.put(bytes, position + 8, (int) length);
         case "IEND" -> {}
         default -> {
           if (Character.isUpperCase(type.charAt(0))) {
@@ -80,6 +82,7 @@ final class PngFile {
       parts.add(bytes, position, size);
       position += size;
       if (type.equals("IEND")) {
+        compressed.flip();
         checkHeader();
         return;
       }
@@ -137,7 +140,7 @@ final class PngFile {
     if (color() == PALETTE && !palette) {
       throw new ImageException("damaged PNG: colours by palette, but no PLTE chunk");
     }
-    long bytes = compressed.stream().mapToLong(ByteBuffer::limit).sum();
+    long bytes = compressed.limit();
     file().checkHolds(MAX_EXPANSION * bytes * 8 / (samples() * bits()), bytes);
   }
 

@@ -4,7 +4,6 @@
 package io.github.lorikeet.vision.image;
 
 import java.nio.ByteBuffer;
-import java.util.List;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 
@@ -15,9 +14,9 @@ import java.util.zip.Inflater;
  *
  * @param samples of a pixel: 1 or 2 grey, 3 or 4 colour; the last of an even number is transparency
  *     and left aside
- * @param compressed the zlib stream, in pieces
+ * @param compressed the zlib stream
  */
-record PngRows(int width, int height, int samples, List<ByteBuffer> compressed) {
+record PngRows(int width, int height, int samples, ByteBuffer compressed) {
 
   /**
    * @throws ImageException if the stream is damaged or ends early
@@ -74,13 +73,13 @@ record PngRows(int width, int height, int samples, List<ByteBuffer> compressed) 
     private final byte[] piece = new byte[1 << 16];
     private int position;
     private int end;
-    private int next;
 
     /** Bytes of all rows that are not inflated yet. */
     private long left = (1 + (long) width * samples) * height;
 
     Source(Inflater inflater) {
       this.inflater = inflater;
+      inflater.setInput(compressed.duplicate());
     }
 
     void fill(byte[] target) throws DataFormatException {
@@ -101,12 +100,8 @@ record PngRows(int width, int height, int samples, List<ByteBuffer> compressed) 
       int most = (int) Math.min(piece.length, left);
       position = 0;
       end = inflater.inflate(piece, 0, most);
-      while (end == 0) {
-        if (inflater.finished() || !inflater.needsInput() || next == compressed.size()) {
-          throw new ImageException("damaged image data (its rows end early)");
-        }
-        inflater.setInput(compressed.get(next++).duplicate());
-        end = inflater.inflate(piece, 0, most);
+      if (end == 0) {
+        throw new ImageException("damaged image data (its rows end early)");
       }
       left -= end;
     }

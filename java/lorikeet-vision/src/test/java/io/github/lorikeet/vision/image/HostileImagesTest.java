@@ -168,6 +168,28 @@ class HostileImagesTest {
     assertThat(isDecoded(file, "png", "tall")).isTrue();
   }
 
+  @Test
+  void chunksOfNoDataTakeNoMemory() {
+    byte[] picture = TestImages.png(1, 1, 8, 0, false, null, new byte[] {0, 7});
+    byte[] chunk = TestImages.chunk("IDAT", new byte[0]);
+    int chunks = 1_000_000;
+    ByteBuffer bytes = ByteBuffer.allocate(picture.length + chunks * chunk.length);
+    bytes.put(picture, 0, 33);
+    for (int i = 0; i < chunks; i++) {
+      bytes.put(chunk);
+    }
+    byte[] file = bytes.put(picture, 33, picture.length - 33).array();
+    long before = usedBytes();
+    PngFile png = PngFile.check(file);
+    assertThat(usedBytes() - before).isLessThan(2L * file.length);
+    assertThat(png.plainRows().decode().at(0, 0, 0)).isEqualTo(7);
+  }
+
+  private static long usedBytes() {
+    System.gc();
+    return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+  }
+
   /** Decodes a file, or sees it refused by the right exception, in bounded memory. */
   private static boolean isDecoded(byte[] file, String kind, String name) {
     long allocated = THREADS.getCurrentThreadAllocatedBytes();
