@@ -60,6 +60,9 @@ final class JpegFile {
   }
 
   private ImageFile check() {
+    if (bytes.length < START.length) {
+      throw truncated();
+    }
     parts.add(bytes, 0, position);
     int marker = nextMarker();
     while (marker != EOI) {

@@ -167,6 +167,9 @@ class DicomTest {
     assertRefused(
         TestDicom.grey(TestDicom.JPEG, 61, 44, 8, 8).fragments(new byte[0], jpeg),
         "a JPEG of 60 x 44 pixels, expected 61 x 44");
+    assertRefused(
+        TestDicom.grey(TestDicom.JPEG, 60, 44, 8, 8).fragments(longs(0)),
+        "truncated JPEG: the file ends at byte 0");
   }
 
   @Test
