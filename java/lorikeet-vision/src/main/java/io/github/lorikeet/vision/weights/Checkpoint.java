@@ -4,6 +4,7 @@
 package io.github.lorikeet.vision.weights;
 
 import io.github.lorikeet.core.HostTensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -115,6 +116,20 @@ public final class Checkpoint implements AutoCloseable {
               .formatted(WeightsException.quote(name), tensor.shape(), Arrays.toString(sizes)));
     }
     return tensor;
+  }
+
+  /**
+   * A copy of that tensor that outlives the checkpoint.
+   *
+   * @throws WeightsException if there is none, or the file would ask for too much memory
+   */
+  HostTensor copy(String name) {
+    HostTensor tensor = require(name);
+    file.charge(tensor.bytes(), name);
+    return new HostTensor(
+        tensor.type(),
+        tensor.sizes(),
+        Arena.ofAuto().allocate(tensor.bytes()).copyFrom(tensor.data()));
   }
 
   /** Ends the mapping: the tensors must not be used any more. */

@@ -20,6 +20,12 @@ final class Contents {
 
   /** Adds a tensor, or leaves it out with a note if its type is not one that weights come in. */
   void add(MappedFile file, String name, StoredTensor stored) {
+    // Patterns are compared with whole names, and messages may hold them.
+    if (name.length() > Json.MAX_NAME_LENGTH) {
+      throw file.error(
+          "%s is a name of %d characters, more than %d"
+              .formatted(WeightsException.quote(name), name.length(), Json.MAX_NAME_LENGTH));
+    }
     if (tensors.containsKey(name)) {
       throw file.error(WeightsException.quote(name) + " comes twice; the file is damaged");
     }

@@ -18,7 +18,7 @@ import java.util.Map;
 final class Json {
   private static final int MAX_DEPTH = 16;
   private static final int MAX_NUMBER_LENGTH = 40;
-  private static final int MAX_NAME_LENGTH = 4096;
+  static final int MAX_NAME_LENGTH = 4096;
 
   /** Where the reader says that what does not end began, in its own terms. */
   private static final String MARKER = " \\(start marker at \\[[^]]*]\\)";

@@ -82,6 +82,12 @@ final class MappedFile implements AutoCloseable {
    * @param name of what the memory is for, for the message, should the file ask for too much
    */
   MemorySegment allocate(long size, String name) {
+    charge(size, name);
+    return arena.allocate(size, ALIGNMENT);
+  }
+
+  /** Counts memory that is allocated elsewhere, with the same bound as {@link #allocate}. */
+  void charge(long size, String name) {
     if (size < 0 || size > allowance) {
       throw error(
           "%s would need %d bytes of memory, more than a file of %d bytes may ask for; the file is"
@@ -89,7 +95,6 @@ final class MappedFile implements AutoCloseable {
               + " damaged, or save it again uncompressed and with contiguous tensors");
     }
     allowance -= size;
-    return arena.allocate(size, ALIGNMENT);
   }
 
   WeightsException error(String problem) {

@@ -8,7 +8,6 @@ import io.github.lorikeet.vision.file.AtomicFile;
 import io.github.lorikeet.vision.weights.LoraWeights.Columns;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
@@ -120,7 +119,7 @@ public record PeftAdapter(
             "%s is not supported; expected lora_A.weight and lora_B.weight of linear layers"
                 .formatted(WeightsException.quote(key)));
       } else {
-        saved.put(name.replace(BASE_LAYER, "."), copy(checkpoint.require(key)));
+        saved.put(name.replace(BASE_LAYER, "."), checkpoint.copy(key));
       }
     }
     if (!untargeted.isEmpty()) {
@@ -194,14 +193,8 @@ public record PeftAdapter(
 
   /** A copy in f32. */
   private static HostTensor matrix(Checkpoint checkpoint, String key) {
-    return copy(LoraWeights.matrix(checkpoint, key)).f32();
-  }
-
-  private static HostTensor copy(HostTensor tensor) {
-    return new HostTensor(
-        tensor.type(),
-        tensor.sizes(),
-        Arena.ofAuto().allocate(tensor.bytes()).copyFrom(tensor.data()));
+    LoraWeights.matrix(checkpoint, key);
+    return checkpoint.copy(key).f32();
   }
 
   /**

@@ -16,8 +16,8 @@ import java.util.function.Function;
  * {@link Names} decides what a global function gives, and for what it does not know there is an
  * {@link Opaque} object that swallows whatever is done to it.
  *
- * <p>dict becomes a Map (entries whose key is no str, int, float or bool are dropped), list a List,
- * tuple an Object[], int a Long, float a Double, str a String, None null.
+ * <p>dict becomes a Map by text (numbers and bools as keys are written out, entries of other keys
+ * dropped), list a List, tuple an Object[], int a Long, float a Double, str a String, None null.
  *
  * <p>Bounded: the work by the pickle's length, the memory by {@link #MAX_OBJECTS}; nothing here
  * follows the objects' nesting. The instructions are those of Python's pickletools.
@@ -28,11 +28,15 @@ final class Unpickler {
 
   private static final int MAX_NAME = 256;
 
-  /** A function or class as the pickle names it. */
-  record Global(String module, String name) {
+  /** A function or class as the pickle names it; all that its calls give share the one text. */
+  record Global(String module, String name, String text) {
+    Global(String module, String name) {
+      this(module, name, module + "." + name);
+    }
+
     @Override
     public String toString() {
-      return module + "." + name;
+      return text;
     }
   }
 
@@ -208,18 +212,20 @@ final class Unpickler {
       throw damaged("entries are set in what is no dict", at);
     }
     for (int i = 0; i < items.length; i += 2) {
-      put((Map<Object, Object>) map, items[i], items[i + 1]);
+      put((Map<String, Object>) map, items[i], items[i + 1]);
     }
   }
 
   /** Sets an entry as {@code d[key] = value} does, but for keys that come twice. */
-  void put(Map<Object, Object> map, Object key, Object value) {
+  void put(Map<String, Object> map, Object key, Object value) {
     // Other keys would be hashed through all that is nested in them.
     if (key instanceof String || key instanceof Number || key instanceof Boolean) {
-      if (map.containsKey(key)) {
-        throw damaged("the key %s comes twice".formatted(WeightsException.quote("" + key)), at);
+      // Keys of one class have an order, by which a map finds those of equal hashes soon.
+      String text = key.toString();
+      if (map.containsKey(text)) {
+        throw damaged("the key %s comes twice".formatted(WeightsException.quote(text)), at);
       }
-      map.put(key, value);
+      map.put(text, value);
     }
   }
 

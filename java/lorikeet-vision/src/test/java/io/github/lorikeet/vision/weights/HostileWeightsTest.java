@@ -190,6 +190,19 @@ class HostileWeightsTest {
     }
   }
 
+  /** As longs and as doubles, keys whose hashes are all 0. */
+  @Test
+  void picklesWhoseKeysCollide() throws IOException {
+    Path path = folder.resolve("hostile.pth");
+    Pickle pickle = Pickle.protocol(2).op("}(");
+    for (long i = 1; i <= 40_000; i++) {
+      long both = i << 32 | i;
+      pickle.number(Double.longBitsToDouble(both)).op('N').integer(both).op('N');
+    }
+    new TorchFile(pickle.op('u').stop()).store(path);
+    assertThat(isRefused(path, HostileWeightsTest::readCheckpoint, "keys")).isTrue();
+  }
+
   @Test
   void compressedBombsDoNotGoOff() throws IOException {
     Path path = folder.resolve("bomb.pth");
@@ -248,6 +261,56 @@ class HostileWeightsTest {
             + patterns
             + "}}");
     assertThat(isRefused(path, p -> PeftAdapter.read(p.getParent()), "patterns")).isTrue();
+  }
+
+  @Test
+  void namesThatWantTime() throws IOException {
+    Files.writeString(
+        folder.resolve("adapter_config.json"),
+        "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1,\"rank_pattern\":{\""
+            + ".*".repeat(490)
+            + "\":1}}");
+    String module = "base_model.model." + "x".repeat(300_000);
+    Pickle pickle = Pickle.protocol(2).op("}(");
+    for (String matrix : new String[] {".lora_A.weight", ".lora_B.weight"}) {
+      pickle.text(module + matrix);
+      pickle.tensor("FloatStorage", "0", 1, 0, new long[] {1, 1}, new long[] {1, 1});
+    }
+    Path path = folder.resolve("adapter_model.bin");
+    new TorchFile(pickle.op('u').stop()).floats("0", 1).store(path);
+    assertThat(isRefused(path, p -> PeftAdapter.read(p.getParent()), "names")).isTrue();
+  }
+
+  /** Each tensor is copied, though the file holds all of them once. */
+  @Test
+  void storagesThatWantToBeCopied() throws IOException {
+    Files.writeString(
+        folder.resolve("adapter_config.json"), "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1}");
+    int bytes = 24 << 20;
+    Pickle pickle = Pickle.protocol(2).op("}(");
+    for (String name : new String[] {"a", "b"}) {
+      pickle.text("base_model.model." + name);
+      pickle.tensor("ByteStorage", "0", bytes, 0, new long[] {bytes}, new long[] {1});
+    }
+    TorchFile file = new TorchFile(pickle.op('u').stop()).entry("data/0", new byte[bytes]);
+    Path path = file.deflate(folder.resolve("adapter_model.bin"));
+    assertThatThrownBy(() -> PeftAdapter.read(folder))
+        .isInstanceOf(WeightsException.class)
+        .hasMessageContaining("'base_model.model.b' would need " + bytes + " bytes of memory");
+    file.store(path);
+    assertThat(PeftAdapter.read(folder).saved()).hasSize(2);
+  }
+
+  /** Each call's result has the function's name. */
+  @Test
+  void namesAreKeptOnceAFunction() throws IOException {
+    Path path = folder.resolve("hostile.pth");
+    Pickle pickle = Pickle.protocol(2).global("m".repeat(250), "\u4e00".repeat(80)).put(0);
+    for (int i = 0; i < 120_000; i++) {
+      pickle.get(0).op(")R");
+    }
+    new TorchFile(pickle.stop()).store(path);
+    assertThat(isRefused(path, HostileWeightsTest::readCheckpoint, "calls")).isTrue();
   }
 
   /** A mapped checkpoint costs its names, not its bytes. */
