@@ -28,7 +28,8 @@ record Ticks(List<Double> values, int decimals, boolean logarithmic) {
   }
 
   private static Ticks around(double low, double high, double leastStep) {
-    double span = high > low ? high - low : Math.max(Math.abs(low), 1);
+    // A fifth of less would be 0.
+    double span = high > low ? Math.max(high - low, Double.MIN_NORMAL) : Math.max(Math.abs(low), 1);
     double power = Math.pow(10, Math.floor(Math.log10(span / STEPS)));
     double multiple = span / STEPS / power;
     double round = power * (multiple <= 1 ? 1 : multiple <= 2 ? 2 : multiple <= 5 ? 5 : 10);
