@@ -54,11 +54,11 @@ public final class Json {
       }
       return object;
     } catch (JsonProcessingException e) {
-      throw new IOException(
-          "%s (line %d)"
-              .formatted(
-                  e.getOriginalMessage().replaceAll(MARKER, ""), e.getLocation().getLineNr()),
-          e);
+      String problem = e.getOriginalMessage().replaceAll(MARKER, "");
+      // What is beyond the reader's limits has no place.
+      String line =
+          e.getLocation() == null ? "" : " (line %d)".formatted(e.getLocation().getLineNr());
+      throw new IOException(problem + line, e);
     }
   }
 

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.lorikeet.vision.train.TrainingException;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -97,6 +98,11 @@ class OutputTest {
         .hasMessage("Unexpected end-of-input: expected close marker for Object (line 2)");
     assertThatThrownBy(() -> Json.parse("{a"))
         .hasMessageMatching("Unexpected character .*\\(line 1\\)");
+    for (String tooMuch : List.of("{\"a\":".repeat(2000), "{\"a\": " + "1".repeat(2000) + "}")) {
+      assertThatThrownBy(() -> Json.parse(tooMuch))
+          .isInstanceOf(IOException.class)
+          .hasMessageContainingAll("exceeds the maximum allowed");
+    }
   }
 
   @Test
