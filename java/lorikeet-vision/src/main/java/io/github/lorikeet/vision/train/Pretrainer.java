@@ -126,6 +126,7 @@ public final class Pretrainer implements AutoCloseable {
     return new TrainingState(
         stateFile,
         RunIdentity.of(device, model, options, images),
+        0,
         plan.trainedParameters(),
         optimizer,
         best);

@@ -146,6 +146,7 @@ public final class Trainer implements AutoCloseable {
     return new TrainingState(
         stateFile,
         RunIdentity.of(device, model, options, training, validation),
+        model.labels(),
         trained,
         optimizer,
         best);

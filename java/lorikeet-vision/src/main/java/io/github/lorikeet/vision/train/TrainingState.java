@@ -41,6 +41,7 @@ final class TrainingState {
 
   private final Path file;
   private final Map<String, String> identity;
+  private final int labels;
   private final List<Parameter> trained;
   private final Optimizer optimizer;
   private final Snapshot best;
@@ -59,17 +60,20 @@ final class TrainingState {
 
   /**
    * @param identity of the run, see {@link RunIdentity}
+   * @param labels that the looks at a validation list tell of
    * @param trained parameters, on the device
    * @param best values so far; empty where none are kept
    */
   TrainingState(
       Path file,
       Map<String, String> identity,
+      int labels,
       List<Parameter> trained,
       Optimizer optimizer,
       Snapshot best) {
     this.file = file;
     this.identity = identity;
+    this.labels = labels;
     this.trained = trained;
     this.optimizer = optimizer;
     this.best = best;
@@ -221,10 +225,23 @@ final class TrainingState {
     return reached;
   }
 
-  private static List<EpochResult> parse(String text, String notes) {
+  private List<EpochResult> parse(String text, String notes) {
     List<String> noteList = notes.isEmpty() ? List.of() : List.of(notes.split("\n"));
     List<EpochResult> epochs = new ArrayList<>();
-    text.lines().forEach(line -> epochs.add(parseEpoch(line.split(" "), noteList)));
+    for (String line : text.lines().toList()) {
+      EpochResult epoch = parseEpoch(line.split(" "), noteList);
+      if (epoch.epoch() != epochs.size() + 1) {
+        throw new IllegalArgumentException(
+            "epoch " + epoch.epoch() + " where " + (epochs.size() + 1) + " should be");
+      }
+      if (epoch.validation() == null
+          ? epoch.best()
+          : epoch.validation().perLabel().size() != labels) {
+        throw new IllegalArgumentException(
+            "epoch " + epoch.epoch() + " without the AUROCs of " + labels + " labels");
+      }
+      epochs.add(epoch);
+    }
     return epochs;
   }
 

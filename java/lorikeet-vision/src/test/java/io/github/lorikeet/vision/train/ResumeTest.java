@@ -285,6 +285,28 @@ class ResumeTest {
     isRefused(TrainMode.LORA, options, "device: abacus, now ");
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "'(?m)^2 ', '1000 ', epoch 1000 where 2 should be",
+    "NaN false, NaN true, epoch 1 without the AUROCs",
+    "'( \\S+)\\s*\\z', '', epoch 2 without the AUROCs"
+  })
+  @Tag(TestDevices.PROCESSOR_ONLY)
+  void resultsThatCannotBeAreRefused(String part, String instead, String problem) throws Exception {
+    TrainOptions options = options(OptimizerKind.SGD, 5);
+    kill(TrainMode.LORA, options, 9);
+    Map<String, String> metadata = new LinkedHashMap<>();
+    try (Checkpoint before = StateFile.open(state)) {
+      metadata.putAll(before.metadata());
+    }
+    metadata.compute("results", (key, results) -> results.replaceFirst(part, instead));
+    new StateFile(state).write(metadata);
+    Files.delete(StateFile.previous(state));
+    assertThatThrownBy(() -> run(TrainMode.LORA, options, state, new TrainListener() {}))
+        .isInstanceOf(TrainingException.class)
+        .hasMessageContaining("is no state of this run: " + problem);
+  }
+
   private void isRefused(TrainMode mode, TrainOptions options, String... words) {
     assertThatThrownBy(() -> run(mode, options, state, new TrainListener() {}))
         .isInstanceOf(TrainingException.class)
