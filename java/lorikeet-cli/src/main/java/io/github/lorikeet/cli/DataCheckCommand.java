@@ -70,7 +70,9 @@ final class DataCheckCommand implements Callable<Integer> {
       description = "Folder that the lists' paths are relative to; each list's own by default.")
   private Path images;
 
-  @Option(names = "--json", description = "Print JSON, with every finding.")
+  @Option(
+      names = "--json",
+      description = "Print JSON, with every finding; of a list's wrong lines the first 1000.")
   private boolean json;
 
   @Option(
@@ -184,11 +186,14 @@ final class DataCheckCommand implements Callable<Integer> {
       if (findings.isEmpty()) {
         continue;
       }
+      int left = kind == Kind.WRONG_LINE ? report.moreWrongLines() : 0;
+      int count = findings.size() + left;
       out.println();
-      out.println(Format.count(findings.size()) + " " + kind + ":");
+      out.println(Format.count(count) + " " + kind + ":");
       findings.stream().limit(SHOWN).forEach(finding -> out.println("  " + line(finding)));
-      if (findings.size() > SHOWN) {
-        out.println("  and " + Format.count(findings.size() - SHOWN) + " more (--json lists all)");
+      if (count > SHOWN) {
+        String all = left > 0 ? "more of them" : "all";
+        out.println("  and " + Format.count(count - SHOWN) + " more (--json lists " + all + ")");
       }
     }
   }
@@ -238,6 +243,7 @@ final class DataCheckCommand implements Callable<Integer> {
     all.put("seconds", seconds);
     all.put("notes", notes);
     all.put("findings", report.findings().stream().map(DataCheckCommand::asMap).toList());
+    all.put("more_wrong_lines", report.moreWrongLines());
     return all;
   }
 

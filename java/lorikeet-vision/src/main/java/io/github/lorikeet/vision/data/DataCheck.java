@@ -35,6 +35,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class DataCheck {
   private static final int PROGRESS_MILLISECONDS = 100;
 
+  /** A list's findings of this kind, more than a person reads: a line may be two bytes long. */
+  static final int MOST_WRONG_LINES = 1000;
+
   /** Told now and then how many of the files were looked at. */
   public interface Progress {
     void show(int done, int files);
@@ -67,6 +70,7 @@ public final class DataCheck {
   private final List<ImageList> lists = new ArrayList<>();
   private final List<Finding> findings = new ArrayList<>();
   private final List<Item> items = new ArrayList<>();
+  private int moreWrongLines;
 
   /**
    * @param lists files of image lists
@@ -106,20 +110,26 @@ public final class DataCheck {
     for (int i = 0; i < lists.size(); i++) {
       counts.add(ListCounts.of(name(i), lists.get(i)));
     }
-    return new DataReport(counts, items.size(), List.copyOf(findings));
+    return new DataReport(counts, items.size(), List.copyOf(findings), moreWrongLines);
   }
 
   private ImageList scan(Path file, String name) {
     Path folder = file.toAbsolutePath().getParent();
     Path root = images != null ? images : data != null ? data.images(folder) : folder;
+    int before = findings.size();
     ImageList list =
         ImageList.scan(
             file,
             root,
             -1,
-            (line, message) ->
+            (line, message) -> {
+              if (findings.size() - before < MOST_WRONG_LINES) {
                 findings.add(
-                    new Finding(Kind.WRONG_LINE, name, "", "line " + line + ": " + message)));
+                    new Finding(Kind.WRONG_LINE, name, "", "line " + line + ": " + message));
+              } else {
+                moreWrongLines++;
+              }
+            });
     if (list.size() == 0) {
       findings.add(new Finding(Kind.WRONG_LINE, name, "", "lists no images"));
     }

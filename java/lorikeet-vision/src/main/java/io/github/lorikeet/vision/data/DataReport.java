@@ -12,8 +12,10 @@ import java.util.List;
  * @param lists counts of each
  * @param files looked at, each once
  * @param findings that should be mended before training
+ * @param moreWrongLines that are not among the findings, which have each list's first
  */
-public record DataReport(List<ListCounts> lists, int files, List<Finding> findings) {
+public record DataReport(
+    List<ListCounts> lists, int files, List<Finding> findings, int moreWrongLines) {
 
   /** What is wrong. */
   public enum Kind {

@@ -135,6 +135,16 @@ class DataCheckTest {
   }
 
   @Test
+  void ofManyWrongLinesTheRestIsCounted() throws Exception {
+    Path list = list("list.txt", "0.png 1\n" + "x 2\n".repeat(1500));
+    Path other = list("other.txt", "1.png 1\n" + "x 2\n".repeat(3));
+    DataReport report = check(null, list, other);
+    assertThat(report.findings()).hasSize(1003).allMatch(f -> f.kind() == Kind.WRONG_LINE);
+    assertThat(report.findings().get(999).message()).startsWith("line 1001: ");
+    assertThat(report.moreWrongLines()).isEqualTo(500);
+  }
+
+  @Test
   void theStudysDataSetsHaveFormatsAndLabels() throws Exception {
     Files.createDirectory(folder.resolve("all_classes"));
     Files.move(folder.resolve("0.png"), folder.resolve("all_classes/0.png"));
