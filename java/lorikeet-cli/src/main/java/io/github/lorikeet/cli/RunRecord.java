@@ -29,6 +29,9 @@ record RunRecord(
     List<Map<String, Object>> epochs,
     Map<String, Object> result) {
 
+  /** Ten thousand epochs' lines of fourteen labels. */
+  private static final long MAX_BYTES = 16 << 20;
+
   static boolean isFinished(Path folder) {
     return Files.exists(folder.resolve(TrainingFolder.RESULT));
   }
@@ -79,6 +82,9 @@ record RunRecord(
     try {
       if (Files.exists(file) && !Files.isRegularFile(file)) {
         throw new IOException("not a file");
+      }
+      if (Files.size(file) > MAX_BYTES) {
+        throw new IOException("it has more than %d bytes".formatted(MAX_BYTES));
       }
       return Files.readString(file);
     } catch (CharacterCodingException e) {

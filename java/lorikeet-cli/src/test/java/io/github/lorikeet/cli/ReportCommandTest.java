@@ -57,6 +57,9 @@ class ReportCommandTest {
     Files.delete(config);
     assertThat(new ProcessBuilder("mkfifo", config.toString()).start().waitFor()).isZero();
     refuses(config + ": cannot be read: not a file");
+    Files.delete(config);
+    Files.writeString(config, " ".repeat((16 << 20) + 1));
+    refuses(config + ": cannot be read: it has more than 16777216 bytes");
   }
 
   private void refuses(String message) {
