@@ -184,7 +184,7 @@ class StudyTest {
     Path image = StudyData.RSNA.read(folder.resolve("rsna"), "train_10.txt").path(0);
     Files.writeString(image, "no image");
     assertThat(fails(words))
-        .contains("note: mrm: started anew, not in " + ROOT.resolve("samples/start_small"))
+        .contains("note: mrm: not in " + ROOT.resolve("samples/start_small"))
         .contains("mrm/rsna/10", "failed: " + image);
     assertThat(study.resolve("mrm/nih/10/lora/seed-0/result.json")).exists();
     assertThat(study.resolve("study.md")).content().contains("NIH ChestX-ray14");

@@ -16,7 +16,7 @@ import java.util.function.Supplier;
 
 /**
  * Where a model's tensors come from: a checkpoint's tensors by name, checked against the shape the
- * model needs, and starting values for those it lacks. Keeps count, so that what was started anew
+ * model needs, and starting values for those it lacks. Keeps count, so that what was initialised
  * and what was not used can be said.
  */
 public final class WeightSource {
@@ -138,7 +138,7 @@ public final class WeightSource {
   public List<String> notes() {
     List<String> all = new ArrayList<>(notes);
     if (!isNone() && !started.isEmpty()) {
-      all.add("started anew, not in " + origin + ": " + list(started));
+      all.add("not in " + origin + ", so initialised: " + list(started));
     }
     Set<String> unused = unused();
     if (!unused.isEmpty()) {
