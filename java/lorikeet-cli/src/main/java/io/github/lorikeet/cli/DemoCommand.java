@@ -20,6 +20,7 @@ import io.github.lorikeet.vision.model.LoraTargets;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.TrainMode;
+import io.github.lorikeet.vision.weights.Provenance;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -125,7 +126,7 @@ final class DemoCommand implements Callable<Integer> {
                           training,
                           validation,
                           testLoader,
-                          () -> save(model, adapter));
+                          () -> save(file, model, adapter));
               if (interrupt.requested() || run.test() == null) {
                 progress.say("stopped: no table, as not every run has ended");
                 return 1;
@@ -161,9 +162,9 @@ final class DemoCommand implements Callable<Integer> {
     return model;
   }
 
-  private static void save(VisionTransformer model, Path adapter) {
+  private static void save(ModelFile file, VisionTransformer model, Path adapter) {
     if (adapter != null) {
-      Adapters.export(model).withRecipe(RECIPE).write(adapter);
+      Adapters.export(model).with(new Provenance(RECIPE, LABELS, file.checksum())).write(adapter);
     }
   }
 

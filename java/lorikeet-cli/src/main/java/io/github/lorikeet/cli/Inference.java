@@ -89,7 +89,7 @@ final class Inference {
         Progress progress = Progress.onStderr()) {
       VisionTransformer model = file.classifier(heads);
       Preprocess preprocess = lists.preprocess(file, model, progress);
-      List<String> names = lists.names(model.labels());
+      List<String> names = lists.names(file, model.labels());
       ImageList images = ImageList.read(list, lists.images(), labelled ? model.labels() : -1);
       if (output != null) {
         OutputFile.check(output, images.paths());

@@ -6,10 +6,9 @@ import io.github.lorikeet.cli.output.Progress;
 import io.github.lorikeet.vision.image.Preprocess;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
+import io.github.lorikeet.vision.weights.LabelNames;
 import java.nio.file.Path;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Option;
 
@@ -38,7 +37,9 @@ final class ListOptions {
       names = "--label-names",
       paramLabel = "NAME",
       split = ",",
-      description = "Names of the labels, comma-separated.")
+      description =
+          "Names of the labels, comma-separated. Default: those that the head was trained with,"
+              + " where its file says them; else, and for a new head, label_1 and so on.")
   private List<String> labelNames;
 
   Path images() {
@@ -61,24 +62,30 @@ final class ListOptions {
     return Preprocess.named(recipe(file), model.config().imageSize());
   }
 
+  /** The names of a trained head's labels: those given, else its own, else label_1 and so on. */
+  List<String> names(ModelFile file, int labels) {
+    List<String> own = labelNames == null ? file.labels(labels) : null;
+    return own == null ? names(labels) : own;
+  }
+
+  /** Names of labels that have none. */
+  static List<String> numbered(int labels) {
+    return IntStream.rangeClosed(1, labels).mapToObj(i -> "label_" + i).toList();
+  }
+
   /** The names given, or label_1 and so on. */
   List<String> names(int labels) {
     if (labelNames == null) {
-      return IntStream.rangeClosed(1, labels).mapToObj(i -> "label_" + i).toList();
+      return numbered(labels);
     }
     if (labelNames.size() != labels) {
       throw new IllegalArgumentException(
           "--label-names: " + labelNames.size() + " names, expected " + labels);
     }
-    Set<String> seen = new HashSet<>();
-    for (String name : labelNames) {
-      if (name.isBlank() || !seen.add(name)) {
-        throw new IllegalArgumentException(
-            "--label-names: '"
-                + name
-                + (name.isBlank() ? "' is no name" : "' stands twice")
-                + ", expected a name of its own for each label");
-      }
+    String problem = LabelNames.problem(labelNames);
+    if (problem != null) {
+      throw new IllegalArgumentException(
+          "--label-names: " + problem + ", expected a name of its own for each label");
     }
     return labelNames;
   }

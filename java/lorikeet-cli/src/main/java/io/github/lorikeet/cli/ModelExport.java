@@ -8,6 +8,7 @@ import io.github.lorikeet.core.HostTensor;
 import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.weights.PeftAdapter;
+import io.github.lorikeet.vision.weights.Provenance;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.TorchWriter;
 import java.io.PrintWriter;
@@ -69,18 +70,16 @@ final class ModelExport {
                 + ": holds no LoRA layers"
                 + (adapter == null ? ": pass the --adapter that was trained on them" : ""));
       }
-      Map<String, HostTensor> tensors = contents.apply(file.classifier(heads));
+      VisionTransformer model = file.classifier(heads);
+      List<String> labels = file.labels(model.labels());
+      Map<String, HostTensor> tensors = contents.apply(model);
       PrintWriter err = spec.commandLine().getErr();
-      String recipe = file.recipe();
       if (out.toString().endsWith(".pth") || out.toString().endsWith(".pt")) {
         TorchWriter.write(out, tensors);
-        if (recipe != null) {
-          err.println(
-              "note: this format does not say that images are prepared by --recipe " + recipe);
-        }
+        noteUnsaid(file.recipe(), labels, err);
       } else {
         SafetensorsWriter.write(
-            out, tensors, recipe == null ? Map.of() : Map.of(PeftAdapter.RECIPE, recipe));
+            out, tensors, new Provenance(file.recipe(), labels, null).metadata());
       }
       file.notes().forEach(note -> err.println("note: " + Format.printable(note)));
       PrintWriter stdout = spec.commandLine().getOut();
@@ -88,5 +87,19 @@ final class ModelExport {
       stdout.flush();
     }
     return 0;
+  }
+
+  /** Says what PyTorch's format has no place for. */
+  private static void noteUnsaid(String recipe, List<String> labels, PrintWriter err) {
+    List<String> unsaid = new ArrayList<>();
+    if (recipe != null) {
+      unsaid.add("that images are prepared by --recipe " + recipe);
+    }
+    if (labels != null) {
+      unsaid.add("that labels are called by --label-names '" + String.join(",", labels) + "'");
+    }
+    if (!unsaid.isEmpty()) {
+      err.println("note: this format does not say " + String.join(", nor ", unsaid));
+    }
   }
 }

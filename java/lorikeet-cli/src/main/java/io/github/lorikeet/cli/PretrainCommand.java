@@ -23,7 +23,7 @@ import io.github.lorikeet.vision.train.PretrainOptions;
 import io.github.lorikeet.vision.train.Pretrainer;
 import io.github.lorikeet.vision.train.TrainListener;
 import io.github.lorikeet.vision.weights.Checkpoint;
-import io.github.lorikeet.vision.weights.PeftAdapter;
+import io.github.lorikeet.vision.weights.Provenance;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.StateFile;
 import java.nio.file.Files;
@@ -291,7 +291,7 @@ final class PretrainCommand implements Callable<Integer> {
         return 1;
       }
       boolean finished = results.size() == epochs;
-      Map<String, String> metadata = new HashMap<>(Map.of(PeftAdapter.RECIPE, recipe));
+      Map<String, String> metadata = new HashMap<>(Map.of(Provenance.RECIPE, recipe));
       if (finished) {
         metadata.put(RUN, run(pretrainer, loader));
       }

@@ -106,22 +106,23 @@ final class StudyRunner {
     StudyTask task = run.task();
     TrainOptions options = run.options(files.imageSize(task.start()), scale);
     return new TrainingFolder(
-        run.folder(out),
-        new TrainingFolder.Task(
-            task.title() + ": " + run.method(),
-            run.mode(),
-            run.method(),
-            options,
-            task.data().labels(),
-            task.start().id(),
-            run.config(
+            run.folder(out),
+            new TrainingFolder.Task(
+                task.title() + ": " + run.method(),
+                run.mode(),
+                run.method(),
                 options,
-                files.describe(task.start()),
-                files.training(task),
-                files.validation(task),
-                files.test(task),
-                device),
-            "the same command goes on"));
+                task.data().labels(),
+                task.start().id(),
+                run.config(
+                    options,
+                    files.describe(task.start()),
+                    files.training(task),
+                    files.validation(task),
+                    files.test(task),
+                    device),
+                "the same command goes on"))
+        .startsFrom(files.model(task.start()).checksum());
   }
 
   private void run(StudyRun run, TrainingFolder folder) throws InterruptedException {

@@ -152,6 +152,9 @@ final class TrainCommand implements Callable<Integer> {
                   lists.recipe(file),
                   config(model, file, trainImages, validationImages, testImages),
                   "the same command with --resume goes on"));
+      if (!randomStart) {
+        folder.startsFrom(file.checksum());
+      }
       if (resume && folder.isFinished()) {
         progress.say("finished before: results in " + out);
         return 0;

@@ -13,10 +13,12 @@ import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
 import io.github.lorikeet.vision.metrics.Auroc;
 import io.github.lorikeet.vision.model.Adapters;
+import io.github.lorikeet.vision.model.ModelFile;
 import io.github.lorikeet.vision.model.VisionTransformer;
 import io.github.lorikeet.vision.train.TrainMode;
 import io.github.lorikeet.vision.train.TrainOptions;
 import io.github.lorikeet.vision.weights.PeftAdapter;
+import io.github.lorikeet.vision.weights.Provenance;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.StateFile;
 import java.io.IOException;
@@ -83,10 +85,17 @@ final class TrainingFolder {
 
   private final Path path;
   private final Task task;
+  private String startChecksum;
 
   TrainingFolder(Path path, Task task) {
     this.path = path;
     this.task = task;
+  }
+
+  /** For an adapter to say which weights it is of: {@link ModelFile#checksum} of the start. */
+  TrainingFolder startsFrom(String checksum) {
+    startChecksum = checksum;
+    return this;
   }
 
   /**
@@ -226,13 +235,17 @@ final class TrainingFolder {
   }
 
   private void save(OutputFolder folder, VisionTransformer model) {
+    List<String> names = task.labelNames;
+    List<String> given = names.equals(ListOptions.numbered(names.size())) ? null : names;
     if (task.mode == TrainMode.LORA) {
-      Adapters.export(model).withRecipe(task.recipe).write(folder.path(ADAPTER));
+      Adapters.export(model)
+          .with(new Provenance(task.recipe, given, startChecksum))
+          .write(folder.path(ADAPTER));
     } else {
       SafetensorsWriter.write(
           folder.path(WEIGHTS),
           Adapters.mergedWeights(model),
-          Map.of(PeftAdapter.RECIPE, task.recipe));
+          new Provenance(task.recipe, given, null).metadata());
     }
   }
 

@@ -7,6 +7,7 @@ import io.github.lorikeet.vision.image.Preprocess;
 import io.github.lorikeet.vision.weights.Checkpoint;
 import io.github.lorikeet.vision.weights.LoraWeights;
 import io.github.lorikeet.vision.weights.PeftAdapter;
+import io.github.lorikeet.vision.weights.Provenance;
 import io.github.lorikeet.vision.weights.WeightsException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -44,7 +45,7 @@ public final class ModelFile implements AutoCloseable {
   private final Path adapterFolder;
   private final Map<String, LoraWeights> adapters;
   private final int adaptedImageSize;
-  private final String recipe;
+  private final Provenance provenance;
   private final Map<String, HostTensor> tensors;
   private final List<String> notes;
   private String checksum;
@@ -54,14 +55,14 @@ public final class ModelFile implements AutoCloseable {
       Path adapterFolder,
       Map<String, LoraWeights> adapters,
       int adaptedImageSize,
-      String recipe,
+      Provenance provenance,
       Map<String, HostTensor> tensors,
       List<String> notes) {
     this.checkpoint = checkpoint;
     this.adapterFolder = adapterFolder;
     this.adapters = adapters;
     this.adaptedImageSize = adaptedImageSize;
-    this.recipe = recipe;
+    this.provenance = provenance;
     this.tensors = tensors;
     this.notes = notes;
   }
@@ -81,34 +82,51 @@ public final class ModelFile implements AutoCloseable {
         PeftAdapter peft = PeftAdapter.read(adapter);
         tensors.putAll(peft.saved());
         notes.addAll(peft.notes());
-        String recipe =
-            peft.recipe() == null ? recipeOf(checkpoint) : known(adapter, peft.recipe());
         return new ModelFile(
-            checkpoint, adapter, peft.modules(), peft.imageSize(), recipe, tensors, notes);
+            checkpoint,
+            adapter,
+            peft.modules(),
+            peft.imageSize(),
+            provenance(checkpoint, adapter, peft),
+            tensors,
+            notes);
       }
       Map<String, LoraWeights> unmerged = LoraWeights.find(checkpoint, STUDY_ALPHA, 0);
       for (String module : unmerged.keySet()) {
         tensors.remove(module + ".lora_A");
         tensors.remove(module + ".lora_B");
       }
-      return new ModelFile(checkpoint, null, unmerged, 0, recipeOf(checkpoint), tensors, notes);
+      Provenance provenance = provenance(checkpoint);
+      return new ModelFile(checkpoint, null, unmerged, 0, provenance, tensors, notes);
     } catch (Throwable e) {
       checkpoint.close();
       throw e;
     }
   }
 
-  private static String recipeOf(Checkpoint checkpoint) {
-    return known(checkpoint.path(), checkpoint.metadata().get(PeftAdapter.RECIPE));
+  private static Provenance provenance(Checkpoint checkpoint) {
+    Provenance provenance = Provenance.of(checkpoint);
+    checkRecipe(checkpoint.path(), provenance.recipe());
+    return provenance;
   }
 
-  private static String known(Path file, String recipe) {
+  /** The adapter's where it says anything; labels are those of the file that has the head. */
+  private static Provenance provenance(Checkpoint checkpoint, Path adapter, PeftAdapter peft) {
+    Provenance own = peft.provenance();
+    checkRecipe(adapter, own.recipe());
+    Provenance base = provenance(checkpoint);
+    return new Provenance(
+        own.recipe() == null ? base.recipe() : own.recipe(),
+        peft.saved().containsKey("head.weight") ? own.labels() : base.labels(),
+        own.baseChecksum());
+  }
+
+  private static void checkRecipe(Path file, String recipe) {
     if (recipe != null && !Preprocess.RECIPES.contains(recipe)) {
       throw new WeightsException(
           "%s: %s is '%s', expected one of %s"
-              .formatted(file, PeftAdapter.RECIPE, recipe, Preprocess.RECIPES));
+              .formatted(file, Provenance.RECIPE, recipe, Preprocess.RECIPES));
     }
-    return recipe;
   }
 
   /** A model's tensor of a type that is not read would otherwise look missing, or like a gap. */
@@ -162,6 +180,7 @@ public final class ModelFile implements AutoCloseable {
     Adapters.attach(
         model, adapters, (adapterFolder == null ? checkpoint.path() : adapterFolder).toString());
     noteUnmerged(", taken with alpha " + (int) STUDY_ALPHA);
+    noteOtherBase();
     notes.addAll(source.notes());
     return model;
   }
@@ -202,7 +221,24 @@ public final class ModelFile implements AutoCloseable {
    * By which the images that the model learnt from were prepared; null where the files do not say.
    */
   public String recipe() {
-    return recipe;
+    return provenance.recipe();
+  }
+
+  /**
+   * What the labels of a classifier's head are called; null where the files do not say.
+   *
+   * @param count of the head's labels
+   * @throws WeightsException if the files name another number of labels
+   */
+  public List<String> labels(int count) {
+    List<String> labels = provenance.labels();
+    if (labels != null && labels.size() != count) {
+      throw new WeightsException(
+          "%s: %s has %d names, expected %d, one a label of the head; evaluate and predict take"
+                  .formatted(source().origin(), Provenance.LABELS, labels.size(), count)
+              + " --label-names instead");
+    }
+    return labels;
   }
 
   /** Whether the files hold adapters of any layers. */
@@ -238,6 +274,17 @@ public final class ModelFile implements AutoCloseable {
   private void noteUnmerged(String what) {
     if (adapterFolder == null && !adapters.isEmpty()) {
       notes.add(adapters.size() + " LoRA layers found in " + checkpoint.path() + what);
+    }
+  }
+
+  /** An adapter's change of other weights of the same shape looks like an answer, and is none. */
+  private void noteOtherBase() {
+    String expected = provenance.baseChecksum();
+    if (adapterFolder != null && expected != null && !expected.equals(checksum())) {
+      notes.add(
+          "%s was trained on weights of CRC-32C %s, but %s has %s: answers are wrong unless both"
+                  .formatted(adapterFolder, expected, checkpoint.path(), checksum())
+              + " files hold the same numbers; pass the weights that it was trained on");
     }
   }
 

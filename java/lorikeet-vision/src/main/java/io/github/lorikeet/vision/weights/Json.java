@@ -47,15 +47,34 @@ final class Json {
    * @throws IOException if the document is not one JSON object
    */
   static Map<String, Object> readObject(byte[] document) throws IOException {
+    return read(document, JsonToken.START_OBJECT, "expected an object", Json::object);
+  }
+
+  /**
+   * The same of an array that is the whole document.
+   *
+   * @throws IOException if the document is not one JSON array
+   */
+  static List<Object> readArray(byte[] document) throws IOException {
+    return read(document, JsonToken.START_ARRAY, "expected an array", Json::array);
+  }
+
+  /** Reads on from a document's first token. */
+  private interface Body<T> {
+    T read(JsonParser parser) throws IOException;
+  }
+
+  private static <T> T read(byte[] document, JsonToken first, String expected, Body<T> body)
+      throws IOException {
     try (JsonParser parser = FACTORY.createParser(document)) {
-      if (parser.nextToken() != JsonToken.START_OBJECT) {
-        throw new IOException("expected an object");
+      if (parser.nextToken() != first) {
+        throw new IOException(expected);
       }
-      Map<String, Object> object = object(parser);
+      T whole = body.read(parser);
       if (parser.nextToken() != null) {
         throw new IOException("more follows after its end");
       }
-      return object;
+      return whole;
     }
   }
 

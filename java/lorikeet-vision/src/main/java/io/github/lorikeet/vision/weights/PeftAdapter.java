@@ -33,25 +33,20 @@ import java.util.stream.Stream;
  * over), so that an untrained adapter, B all zero, comes back as it was; in files without it, for
  * modules called {@code qkv}, those of q, k and v whose rows are not all zero, so that an untrained
  * one is a plain adapter. Nor does PEFT know image sizes: {@code lorikeet.image_size} in the same
- * place says which one the adapter was trained on, {@value #RECIPE} how they were prepared.
+ * place says which one the adapter was trained on, and there is its {@link Provenance}.
  *
  * @param modules the adapted layers by module name, such as {@code blocks.0.attn.qkv}
  * @param saved other tensors trained along, by full name, such as {@code head.weight}
  * @param imageSize pixels a side of the images it was trained on, 0 where that is not known
- * @param recipe by which they were prepared, null where that is not known
+ * @param provenance what is known of the training it comes from
  * @param notes what was ignored in reading, one sentence each
  */
 public record PeftAdapter(
     Map<String, LoraWeights> modules,
     Map<String, HostTensor> saved,
     int imageSize,
-    String recipe,
+    Provenance provenance,
     List<String> notes) {
-
-  /**
-   * Key of a weights' file's metadata: the recipe by which the images it learnt from were prepared.
-   */
-  public static final String RECIPE = "lorikeet.recipe";
 
   private static final String CONFIG = "adapter_config.json";
   private static final String TENSORS = "adapter_model.safetensors";
@@ -72,12 +67,12 @@ public record PeftAdapter(
 
   public PeftAdapter(
       Map<String, LoraWeights> modules, Map<String, HostTensor> saved, int imageSize) {
-    this(modules, saved, imageSize, null, List.of());
+    this(modules, saved, imageSize, Provenance.NONE, List.of());
   }
 
-  /** The same, trained on images that were prepared by this recipe. */
-  public PeftAdapter withRecipe(String recipe) {
-    return new PeftAdapter(modules, saved, imageSize, recipe, notes);
+  /** The same, saying what training it comes from. */
+  public PeftAdapter with(Provenance provenance) {
+    return new PeftAdapter(modules, saved, imageSize, provenance, notes);
   }
 
   /**
@@ -125,8 +120,7 @@ public record PeftAdapter(
     if (!untargeted.isEmpty()) {
       notes.add("adapted, though target_modules does not name them: " + Contents.some(untargeted));
     }
-    String recipe = checkpoint.metadata().get(RECIPE);
-    return new PeftAdapter(modules, saved, imageSize(checkpoint), recipe, notes);
+    return new PeftAdapter(modules, saved, imageSize(checkpoint), Provenance.of(checkpoint), notes);
   }
 
   private static int imageSize(Checkpoint checkpoint) {
@@ -206,7 +200,7 @@ public record PeftAdapter(
   public void write(Path folder) {
     byte[] config = PeftConfigWriter.write(modules, savedModules());
     Map<String, HostTensor> tensors = new LinkedHashMap<>();
-    Map<String, String> metadata = new TreeMap<>();
+    Map<String, String> metadata = new TreeMap<>(provenance.metadata());
     modules.forEach(
         (module, lora) -> {
           tensors.put(PREFIX + module + A_SUFFIX, lora.a());
@@ -216,9 +210,6 @@ public record PeftAdapter(
     saved.forEach((name, tensor) -> tensors.put(PREFIX + name, tensor));
     if (imageSize > 0) {
       metadata.put(IMAGE_SIZE, String.valueOf(imageSize));
-    }
-    if (recipe != null) {
-      metadata.put(RECIPE, recipe);
     }
     try {
       Files.createDirectories(folder);
