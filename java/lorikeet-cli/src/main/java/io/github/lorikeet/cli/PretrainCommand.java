@@ -26,6 +26,7 @@ import io.github.lorikeet.vision.weights.Checkpoint;
 import io.github.lorikeet.vision.weights.Provenance;
 import io.github.lorikeet.vision.weights.SafetensorsWriter;
 import io.github.lorikeet.vision.weights.StateFile;
+import io.github.lorikeet.vision.weights.WeightsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -50,6 +51,7 @@ import picocli.CommandLine.Option;
       "Labels in the lists are not looked at. Several lists are joined.",
       "Ctrl-C ends with the encoder as it is; --resume goes on later, from the state beside it"
           + " (.state).",
+      "A file that is there already is replaced with --overwrite only.",
       "",
       "Examples:",
       "  lorikeet pretrain --list train_list.txt --list val_list.txt --out start.safetensors \\",
@@ -206,7 +208,9 @@ final class PretrainCommand implements Callable<Integer> {
 
   @Option(
       names = "--overwrite",
-      description = "Delete the state of a run that was interrupted, and start anew.")
+      description =
+          "Start anew: replace the file that is in --out, and delete the state of a run that was"
+              + " interrupted.")
   private boolean overwrite;
 
   @Override
@@ -214,21 +218,6 @@ final class PretrainCommand implements Callable<Integer> {
     if (resume && overwrite) {
       throw new IllegalArgumentException(
           "--overwrite: deletes what --resume would go on with; pass one of them");
-    }
-    Path log = beside(".jsonl");
-    Path state = beside(".state");
-    for (Path file : List.of(out, log, state)) {
-      OutputFile.check(file, lists);
-    }
-    ImageList all =
-        ImageList.joinUnlabelled(
-            lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
-    for (Path file : List.of(out, log, state)) {
-      OutputFile.check(file, all.paths());
-    }
-    if (!resume && !overwrite && StateFile.exists(state)) {
-      throw new IllegalArgumentException(
-          state + ": of an interrupted run: --resume goes on with it, --overwrite deletes it");
     }
     if (width % 64 != 0 || width < 64) {
       throw new IllegalArgumentException("--width " + width + ": expected a multiple of 64");
@@ -247,17 +236,37 @@ final class PretrainCommand implements Callable<Integer> {
             Augment.sgd(imageSize).withScale(cropScale, 1),
             seed,
             where.dtype());
+    Preprocess preprocess = Preprocess.named(recipe, imageSize);
+    Path log = beside(".jsonl");
+    Path state = beside(".state");
+    for (Path file : List.of(out, log, state)) {
+      OutputFile.check(file, lists);
+    }
+    ImageList all =
+        ImageList.joinUnlabelled(
+            lists.stream().map(list -> ImageList.read(list, images, -1)).toList());
+    for (Path file : List.of(out, log, state)) {
+      OutputFile.check(file, all.paths());
+    }
+    if (!resume && !overwrite) {
+      checkNothingIsThere(state);
+    }
     if (batch > all.size()) {
       throw new IllegalArgumentException(
           "--batch " + batch + ": the lists have only " + all.size() + " images");
     }
     try (OutputLock _ = OutputLock.ofFile(out)) {
-      return pretrain(config, options, all, state, logTo(log));
+      return pretrain(config, options, all, preprocess, state, logTo(log));
     }
   }
 
   private int pretrain(
-      VitConfig config, PretrainOptions options, ImageList all, Path state, TrainListener log)
+      VitConfig config,
+      PretrainOptions options,
+      ImageList all,
+      Preprocess preprocess,
+      Path state,
+      TrainListener log)
       throws InterruptedException {
     MaskedAutoencoder model =
         new MaskedAutoencoder(config, options.decoder(), new Initializer(seed));
@@ -266,16 +275,12 @@ final class PretrainCommand implements Callable<Integer> {
         Device device = where.open();
         Pretrainer pretrainer = new Pretrainer(device, model, options).keepState(state);
         ImageLoader loader =
-            new ImageLoader(
-                all,
-                Preprocess.named(recipe, imageSize),
-                where.loaderThreads(),
-                Integer.MAX_VALUE)) {
+            new ImageLoader(all, preprocess, where.loaderThreads(), Integer.MAX_VALUE)) {
       if (!resume) {
         StateFile.delete(state);
       } else if (Files.exists(out) && !StateFile.exists(state)) {
         checkFinished(run(pretrainer, loader));
-        progress.say(out + ": finished before; without --resume it is made anew");
+        progress.say(out + ": finished before; --overwrite instead of --resume makes it anew");
         return 0;
       }
       long peakBytes = pretrainer.plan().peakBytes();
@@ -331,8 +336,36 @@ final class PretrainCommand implements Callable<Integer> {
         throw new IllegalArgumentException(
             out
                 + ": was made by other options, from other lists or on another kind of processor,"
-                + " or not to its end: choose another file, or leave out --resume to make it anew");
+                + " or not to its end: choose another file, or pass --overwrite instead of --resume"
+                + " to make it anew");
       }
+    }
+  }
+
+  /**
+   * @throws IllegalArgumentException if there is what a run would be sorry to lose: the state that
+   *     an interrupted one can go on from, a finished one's weights, any other file
+   */
+  private void checkNothingIsThere(Path state) {
+    if (StateFile.exists(state)) {
+      throw new IllegalArgumentException(
+          state + ": of an interrupted run: --resume goes on with it, --overwrite deletes it");
+    }
+    if (Files.exists(out)) {
+      throw new IllegalArgumentException(
+          out
+              + (isFinished()
+                  ? ": holds the weights of a finished run"
+                  : ": is there already, and not of a finished run")
+              + ": choose another file, or pass --overwrite to replace it");
+    }
+  }
+
+  private boolean isFinished() {
+    try (Checkpoint found = Checkpoint.open(out)) {
+      return found.metadata().containsKey(RUN);
+    } catch (WeightsException e) {
+      return false;
     }
   }
 

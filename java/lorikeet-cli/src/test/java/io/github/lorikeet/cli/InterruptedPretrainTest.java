@@ -35,7 +35,7 @@ class InterruptedPretrainTest {
     Path list = Files.writeString(folder.resolve("list.txt"), "0.png 0\n".repeat(IMAGES));
     Path out = Files.writeString(folder.resolve("start.safetensors"), "earlier");
     Path log = Files.writeString(folder.resolve("start.safetensors.jsonl"), "earlier");
-    start(list, out, 2, 1);
+    start(list, out, 2, 1, "--overwrite");
     process.awaitSaying("peak");
     process.interrupt();
     assertThat(process.exitCode()).as(process.said()).isEqualTo(OwnProcess.SIGTERM);
