@@ -105,8 +105,8 @@ public final class Trainer implements AutoCloseable {
    *
    * @return every epoch's result, those of earlier starts included
    * @throws IllegalArgumentException if the lists do not fit the model or the batch
-   * @throws TrainingException if the loss stops being a number, or the state to go on from is of
-   *     another run or damaged
+   * @throws TrainingException if the loss of an update or of a look stops being a number, or the
+   *     state to go on from is of another run or damaged
    */
   public List<EpochResult> train(
       ImageLoader training, ImageLoader validation, TrainListener listener)
@@ -129,6 +129,9 @@ public final class Trainer implements AutoCloseable {
       Scores scores = look ? look(epoch + 1, validation, listener) : null;
       if (look && scores == null) {
         break;
+      }
+      if (look) {
+        checkLoss(scores, epoch, passage.learningRate);
       }
       EpochResult result = passage.result(epoch, scores);
       seconds += (System.nanoTime() - start) / 1e9;
@@ -301,6 +304,22 @@ public final class Trainer implements AutoCloseable {
     listener.onLook(epoch, 0, images);
     return evaluate(
         validation, done -> listener.onLook(epoch, done, images), listener::stopRequested);
+  }
+
+  /** After the last update of all, only a look can tell that it led too far. */
+  private static void checkLoss(Scores scores, int epoch, double learningRate) {
+    double loss = scores.loss();
+    // A list without images or labels has no loss.
+    if (scores.logits().length > 0 && !Double.isFinite(loss)) {
+      throw new TrainingException(
+          "the validation loss became "
+              + loss
+              + " in epoch "
+              + (epoch + 1)
+              + ", at a learning rate of "
+              + learningRate
+              + ": try a lower --lr or --clip 1");
+    }
   }
 
   /** Logits of a list under the parameters as they are now; after training, the best ones. */
