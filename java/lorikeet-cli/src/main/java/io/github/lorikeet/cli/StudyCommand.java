@@ -167,16 +167,9 @@ final class StudyCommand implements Callable<Integer> {
     private int evaluateEvery;
 
     StudyRun.Scale scale(DType activations) {
-      if (epochs < 0 || batch < 1 || imageSize < 0) {
-        throw new IllegalArgumentException(
-            "--epochs "
-                + epochs
-                + ", --batch "
-                + batch
-                + ", --image-size "
-                + imageSize
-                + ": expected none below 0, and a batch of 1 or more");
-      }
+      checkLeast("--epochs", epochs, 0);
+      checkLeast("--batch", batch, 1);
+      checkLeast("--image-size", imageSize, 0);
       return new StudyRun.Scale(
           epochs, batch, imageSize, cropScale, rateFactor, evaluateEvery, activations);
     }
@@ -184,14 +177,8 @@ final class StudyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    if (seeds < 1 || cacheMegabytes < 0) {
-      throw new IllegalArgumentException(
-          "--seeds "
-              + seeds
-              + ", --cache-mb "
-              + cacheMegabytes
-              + ": expected 1 or more, 0 or more");
-    }
+    checkLeast("--seeds", seeds, 1);
+    checkLeast("--cache-mb", cacheMegabytes, 0);
     StudyRun.Scale scale = scaled.scale(where.dtype());
     try (StudyFiles files = new StudyFiles(weights(), folders(), scale);
         Progress progress = Progress.onStderr();
@@ -200,6 +187,12 @@ final class StudyCommand implements Callable<Integer> {
       if (dryRun) {
         print(tasks, new StudyEstimate(files, scale, device, where.loaderThreads()));
         return 0;
+      }
+      List<StudyRun> runs = runs(tasks, seeds);
+      // What no run can have is told before there is a folder.
+      for (StudyRun run : runs) {
+        run.options(files.imageSize(run.task().start()), scale);
+        files.training(run.task());
       }
       OutputFolder folder = OutputFolder.create(out);
       try (OutputLock _ = OutputLock.ofFolder(out);
@@ -214,7 +207,7 @@ final class StudyCommand implements Callable<Integer> {
                 cacheMegabytes * 1_000_000L,
                 progress,
                 interrupt::requested);
-        int failed = runner.run(runs(tasks, seeds));
+        int failed = runner.run(runs);
         StudyTable table = StudyTable.read(out);
         table.write(folder);
         folder.write("report.html", HtmlReport.of(StudyReport.of(table)));
@@ -225,6 +218,12 @@ final class StudyCommand implements Callable<Integer> {
         text.flush();
         return failed > 0 || interrupt.requested() ? 1 : 0;
       }
+    }
+  }
+
+  private static void checkLeast(String option, int value, int least) {
+    if (value < least) {
+      throw new IllegalArgumentException(option + " " + value + ": expected " + least + " or more");
     }
   }
 

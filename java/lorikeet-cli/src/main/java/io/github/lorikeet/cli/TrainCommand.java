@@ -133,6 +133,7 @@ final class TrainCommand implements Callable<Integer> {
         testList == null ? null : ImageList.read(testList, lists.images(), labels);
     List<String> names = lists.names(labels);
     training.checkBatch(trainImages.size());
+    training.cacheBytes();
     try (ModelFile file = ModelFile.open(weights, null);
         Device device = where.open();
         Interrupt interrupt = new Interrupt();

@@ -11,6 +11,7 @@ import io.github.lorikeet.cli.report.HtmlReport;
 import io.github.lorikeet.core.Device;
 import io.github.lorikeet.vision.data.ImageList;
 import io.github.lorikeet.vision.data.ImageLoader;
+import io.github.lorikeet.vision.log.EventFile;
 import io.github.lorikeet.vision.metrics.Auroc;
 import io.github.lorikeet.vision.model.Adapters;
 import io.github.lorikeet.vision.model.ModelFile;
@@ -29,9 +30,11 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 
 /**
  * The folder of one training, which a run interrupted in any way can go on from: what train writes,
@@ -50,6 +53,14 @@ final class TrainingFolder {
   private static final String WEIGHTS = "weights.safetensors";
   private static final String PREDICTIONS = "predictions.csv";
   private static final String REPORT = "report.html";
+
+  static final String WEIGHTS_PATH = "weights_path";
+  static final String LISTS_PATH = "lists_path";
+
+  /**
+   * Keys of config.json that results do not depend on: files may move, checksums tell them apart.
+   */
+  private static final Set<String> NO_MATTER = Set.of("version", WEIGHTS_PATH, LISTS_PATH);
 
   /** Keys of config.json under which train has paths. */
   private static final Set<String> PATHS = Set.of("weights", "train", "val", "test", "images");
@@ -125,7 +136,7 @@ final class TrainingFolder {
       Map<String, Object> now = Json.parse(Json.pretty(task.config));
       Set<String> keys = new LinkedHashSet<>(now.keySet());
       keys.addAll(before.keySet());
-      keys.remove("version");
+      keys.removeAll(NO_MATTER);
       return keys.stream()
           .filter(key -> !comparable(key, before).equals(comparable(key, now)))
           .map(key -> key + ": " + before.get(key) + ", now " + now.get(key))
@@ -173,13 +184,14 @@ final class TrainingFolder {
                   : ": holds an interrupted run: --resume goes on with it, --overwrite deletes"
                       + " it"));
     }
-    for (String name : List.of(RESULT, WEIGHTS, PREDICTIONS, REPORT)) {
+    for (String name : List.of(RESULT, WEIGHTS, PREDICTIONS, REPORT, RunLog.FILE, CONFIG)) {
       try {
         Files.deleteIfExists(path.resolve(name));
       } catch (IOException e) {
         throw new UncheckedIOException(path.resolve(name) + ": cannot be deleted", e);
       }
     }
+    EventFile.deleteAll(path);
     PeftAdapter.delete(path.resolve(ADAPTER));
     StateFile.delete(path.resolve(STATE));
   }
@@ -197,7 +209,7 @@ final class TrainingFolder {
       BooleanSupplier stop)
       throws InterruptedException {
     OutputFolder folder = OutputFolder.create(path);
-    note(images.validation.list(), progress);
+    note(images, progress);
     AtomicReference<VisionTransformer> best = new AtomicReference<>();
     try (RunLog log =
         new RunLog(folder, task, images.training.list().size(), () -> save(folder, model))) {
@@ -222,8 +234,15 @@ final class TrainingFolder {
     }
   }
 
-  /** Says of which labels the validation list can tell nothing, before hours of work. */
-  private static void note(ImageList validation, Progress progress) {
+  /** Says what the lists cannot tell or tell too well, before hours of work. */
+  private void note(Images images, Progress progress) {
+    List<ImageList> lists =
+        Stream.of(images.training, images.validation, images.test)
+            .filter(Objects::nonNull)
+            .map(ImageLoader::list)
+            .toList();
+    ListNotes.of(lists, task.labelNames).forEach(note -> progress.say("note: " + note));
+    ImageList validation = images.validation.list();
     byte[] labels = validation.labelValues();
     Auroc blind = Auroc.of(new float[labels.length], labels, validation.labels());
     blind.notes().forEach(note -> progress.say("note: validation list: " + note));

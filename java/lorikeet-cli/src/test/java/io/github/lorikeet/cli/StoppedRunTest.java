@@ -123,6 +123,8 @@ class StoppedRunTest {
     Files.writeString(list, Files.readString(list).replace(" 0\n", " 1\n"));
     assertThat(run(folder.resolve("one"), () -> false))
         .contains(
+            "note: the training list has no image without label: nothing to learn to tell apart\n",
+            "note: of the validation list's images, 8 are in the training list too, first 0.png",
             "note: validation list: label 1 of 1 is left out of the mean: every image has it\n",
             "note: validation list: no label has an AUROC to choose an epoch by");
   }

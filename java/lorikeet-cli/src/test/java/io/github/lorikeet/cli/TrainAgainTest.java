@@ -57,6 +57,18 @@ class TrainAgainTest {
   }
 
   @Test
+  void theEventsOfTheRunThatIsDeletedGoWithIt() throws IOException {
+    Path start = folder.resolve("start.safetensors");
+    Files.createDirectories(out);
+    Path old = Files.writeString(out.resolve("events.out.tfevents.1"), "old");
+    Path others = Files.writeString(out.resolve("events.out.tfevents.1.host"), "kept");
+    train(0, start, "--overwrite");
+    assertThat(old).doesNotExist();
+    assertThat(others).hasContent("kept");
+    assertThat(out.toFile().list((f, name) -> name.startsWith("events."))).hasSize(2);
+  }
+
+  @Test
   void aStateToGoOnFromIsDeletedOnlyWhenToldSo() throws IOException {
     Files.createDirectories(out);
     Path state = Files.writeString(out.resolve("state.safetensors.previous"), "kept");

@@ -182,7 +182,10 @@ public final class DataCheck {
     boolean sameFile = as.isEmpty();
     String name = lists.get(list).name(image);
     String place = sameFile ? name(first.list) : name(first.list) + ", " + as;
-    if (!split(list).equals(split(first.list))) {
+    if (list != first.list && file(list).equals(file(first.list))) {
+      String twice = "also in " + place + ", the same list given twice";
+      findings.add(new Finding(Kind.SHARED, name(list), name, twice));
+    } else if (!split(list).equals(split(first.list))) {
       findings.add(new Finding(Kind.SHARED, name(list), name, "also in " + place));
     } else if (sameFile && list == first.list) {
       findings.add(new Finding(Kind.REPEATED, name(list), name, "listed more than once"));
@@ -305,7 +308,11 @@ public final class DataCheck {
 
   /** Lists for training share images, with 1, 10 and 100 % of them; other lists must not. */
   private String split(int list) {
-    Path file = files.get(list);
+    Path file = file(list);
     return file.getFileName().toString().startsWith("train") ? "train" : file.toString();
+  }
+
+  private Path file(int list) {
+    return files.get(list).toAbsolutePath().normalize();
   }
 }

@@ -7,6 +7,7 @@ import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -20,6 +21,7 @@ import java.util.Map;
  * Not for several threads at once.
  */
 public final class EventFile implements AutoCloseable {
+  private static final String PREFIX = "events.out.tfevents.";
   private static final String VERSION = "brain.Event:2";
 
   /** SessionLog.SessionStatus.START */
@@ -43,7 +45,7 @@ public final class EventFile implements AutoCloseable {
    * @throws UncheckedIOException if it cannot be written
    */
   public static EventFile create(Path folder, long firstStep, InstantSource clock) {
-    Path path = folder.resolve("events.out.tfevents." + clock.millis());
+    Path path = folder.resolve(PREFIX + clock.millis());
     try {
       EventFile file = new EventFile(path, clock);
       file.write(file.event(0).text(3, VERSION));
@@ -52,6 +54,24 @@ public final class EventFile implements AutoCloseable {
       return file;
     } catch (IOException e) {
       throw new UncheckedIOException(path + ": cannot be written", e);
+    }
+  }
+
+  /**
+   * Deletes the folder's files that {@link #create} made; those of other programs have longer
+   * names.
+   *
+   * @throws UncheckedIOException if one cannot be deleted
+   */
+  public static void deleteAll(Path folder) {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, PREFIX + "*")) {
+      for (Path file : files) {
+        if (file.getFileName().toString().substring(PREFIX.length()).matches("\\d+")) {
+          Files.delete(file);
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(folder + ": event files cannot be deleted", e);
     }
   }
 

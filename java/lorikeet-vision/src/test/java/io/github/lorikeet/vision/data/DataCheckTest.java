@@ -20,6 +20,8 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DataCheckTest {
   @TempDir Path folder;
@@ -53,6 +55,17 @@ class DataCheckTest {
             new ListCounts("train_1.txt", 2, List.of(1, 0), 1),
             new ListCounts("train_list.txt", 3, List.of(2, 1), 1),
             new ListCounts("test_list.txt", 1, List.of(0, 1), 0));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"list.txt", "train_list.txt"})
+  void aListGivenTwiceIsInTwoSplits(String name) throws Exception {
+    Path list = list(name, "0.png 1\n1.png 0\n");
+    String twice = "also in " + name + ", the same list given twice";
+    assertThat(check(null, list, list).findings())
+        .containsExactly(
+            new Finding(Kind.SHARED, name, "0.png", twice),
+            new Finding(Kind.SHARED, name, "1.png", twice));
   }
 
   @Test
