@@ -14,15 +14,11 @@ import java.util.function.ToDoubleFunction;
 
 /** Lines of a report's charts. */
 final class Charts {
-  private static final Color[] LABEL_COLORS = {
-    Color.BLUE, Color.ORANGE, Color.GREEN, Color.VIOLET, Color.GREY
-  };
-
   private Charts() {}
 
   /** A label's colour, the same in every chart. */
   static Color labelColor(int label) {
-    return LABEL_COLORS[label % LABEL_COLORS.length];
+    return Color.of(label);
   }
 
   /**

@@ -139,7 +139,7 @@ final class ReportCommand implements Callable<Integer> {
     List<Report.Result> results = new ArrayList<>();
     int number = 0;
     for (Map.Entry<String, List<RunRecord>> each : series.entrySet()) {
-      Color color = color(number++);
+      Color color = Color.of(number++);
       List<RunRecord> tested =
           each.getValue().stream().filter(run -> !Double.isNaN(run.testAuroc())).toList();
       if (!tested.isEmpty()) {
@@ -148,7 +148,7 @@ final class ReportCommand implements Callable<Integer> {
         results.add(
             new Report.Result(
                 group == null ? "runs" : group.toString(),
-                first.method(),
+                named(each.getKey(), first.method()),
                 color,
                 first.trained(),
                 first.parameters(),
@@ -160,6 +160,12 @@ final class ReportCommand implements Callable<Integer> {
     return results;
   }
 
+  /** A series' own name before its method. */
+  private static String named(String series, String method) {
+    String name = Path.of(series).getFileName().toString();
+    return name.equals(method) ? method : name + ": " + method;
+  }
+
   private static List<String> meanCells(Report.Result result) {
     return List.of(
         result.group(),
@@ -167,10 +173,6 @@ final class ReportCommand implements Callable<Integer> {
         String.valueOf(result.aurocs().size()),
         result.auroc(),
         Format.decimals(100.0 * result.trainable() / result.parameters(), 2) + " %");
-  }
-
-  private static Color color(int number) {
-    return Color.values()[number % Color.values().length];
   }
 
   private static Report report(
@@ -213,7 +215,7 @@ final class ReportCommand implements Callable<Integer> {
     List<Chart.Line> lines = new ArrayList<>();
     int number = 0;
     for (Map.Entry<String, List<RunRecord>> each : series.entrySet()) {
-      Color color = color(number++);
+      Color color = Color.of(number++);
       each.getValue().forEach(run -> lines.add(run.curve(each.getKey(), color, value)));
     }
     return new Chart(title, Chart.Axis.epochs(), Chart.Axis.of(axis), lines, false);

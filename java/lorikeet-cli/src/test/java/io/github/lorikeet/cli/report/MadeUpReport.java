@@ -117,7 +117,7 @@ final class MadeUpReport {
           IntStream.range(0, 50)
               .mapToDouble(i -> to + (from - to) * Math.exp(-rate * i) + .01 * Math.sin(i * 2.1))
               .toArray();
-      lines.add(new Chart.Line(METHODS[method], Color.values()[method], epochs, values));
+      lines.add(new Chart.Line(METHODS[method], Color.of(method), epochs, values));
     }
     return new Chart(title, Chart.Axis.epochs(), Chart.Axis.of(y), lines, false);
   }
@@ -129,7 +129,7 @@ final class MadeUpReport {
       double[] x = IntStream.rangeClosed(0, 80).mapToDouble(i -> i / 80.0).toArray();
       double[] y =
           IntStream.rangeClosed(0, 80).mapToDouble(i -> Math.pow(i / 80.0, power)).toArray();
-      lines.add(new Chart.Line(METHODS[method], Color.values()[method], x, y));
+      lines.add(new Chart.Line(METHODS[method], Color.of(method), x, y));
     }
     return Chart.roc("ROC on the test list", lines);
   }
@@ -140,8 +140,7 @@ final class MadeUpReport {
       List<Prediction> predictions = new ArrayList<>();
       for (int method = 0; method < 3; method++) {
         predictions.add(
-            new Prediction(
-                METHODS[method], Color.values()[method], (.17 + .31 * (i + method)) % 1));
+            new Prediction(METHODS[method], Color.of(method), (.17 + .31 * (i + method)) % 1));
       }
       String truth = i % 2 == 0 ? "pneumonia" : "not pneumonia";
       examples.add(
