@@ -46,6 +46,15 @@ final class StudyFiles implements AutoCloseable {
     return weights.get(start).getFileName() + ", " + model(start).checksum();
   }
 
+  Path weights(Start start) {
+    return weights.get(start);
+  }
+
+  /** Of the lists and images. */
+  Path folder(StudyData data) {
+    return folders.get(data);
+  }
+
   /** Pixels a side. */
   int imageSize(Start start) {
     return scale.imageSize() > 0 ? scale.imageSize() : model(start).imageSize();

@@ -18,6 +18,10 @@ import java.util.stream.Collectors;
 final class StudyRecipes {
   static final List<Integer> PERCENTS = List.of(1, 10, 100);
   static final int BATCH = 64;
+
+  /** Of both starts. */
+  static final int IMAGE_SIZE = 224;
+
   static final double WARMUP_EPOCHS = 5;
   static final double MINIMUM_LEARNING_RATE = 1e-6;
   static final double DROP_PATH = 0.1;

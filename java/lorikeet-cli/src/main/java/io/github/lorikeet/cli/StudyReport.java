@@ -13,6 +13,7 @@ final class StudyReport {
   private StudyReport() {}
 
   static Report of(StudyTable study) {
+    StudySettings settings = study.settings();
     List<Report.Result> results = new ArrayList<>();
     List<Chart> charts = new ArrayList<>();
     for (StudyTable.Row row : study.rows()) {
@@ -31,6 +32,7 @@ final class StudyReport {
         "LoRA against full fine-tuning on chest radiographs",
         List.of(
             study.summary(),
+            settings.summary(),
             "After \"Less Could Be Better\" (Lian et al., arXiv 2401.12215); published full"
                 + " fine-tuning by Zhou et al. (arXiv 2301.13155). Each run's own folder has a"
                 + " report with ROC, calibration and example radiographs."),
@@ -40,7 +42,14 @@ final class StudyReport {
         "",
         List.of(),
         List.of(),
-        List.of(new Report.Fact("lorikeet", Version.number())));
+        facts(settings));
+  }
+
+  private static List<Report.Fact> facts(StudySettings settings) {
+    List<Report.Fact> facts = new ArrayList<>();
+    settings.inputs().forEach((name, value) -> facts.add(new Report.Fact(name, value)));
+    facts.add(new Report.Fact("lorikeet", Version.number()));
+    return facts;
   }
 
   private static Report.Result result(String group, List<RunRecord> seeds) {

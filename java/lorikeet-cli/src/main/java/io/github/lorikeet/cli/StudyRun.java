@@ -137,10 +137,24 @@ record StudyRun(StudyTask task, TrainMode mode, int seed) {
     config.put("test_list", test.checksum());
     config.put("labels", task.data().labels());
     config.put("recipe", task.start().id());
-    config.put("image_size", options.augment().size());
     config.put("device", device.info().name());
-    config.put(
-        "dtype", device.precision() == Precision.TF32 ? "tf32" : options.activations().toString());
+    config.putAll(settings(options));
+    if (device.precision() == Precision.TF32) {
+      config.put("dtype", "tf32");
+    }
+    config.put("seed", seed);
+    return config;
+  }
+
+  /** What the configuration of a run with these settings has of them. */
+  Map<String, Object> settings(int imageSize, Scale scale) {
+    return settings(options(imageSize, scale));
+  }
+
+  private static Map<String, Object> settings(TrainOptions options) {
+    Map<String, Object> config = new LinkedHashMap<>();
+    config.put("image_size", options.augment().size());
+    config.put("dtype", options.activations().toString());
     config.put("optimizer", options.optimizer() == OptimizerKind.SGD ? "sgd" : "adamw");
     config.put("lr", options.learningRate());
     config.put("epochs", options.epochs());
@@ -151,7 +165,6 @@ record StudyRun(StudyTask task, TrainMode mode, int seed) {
     config.put("layer_decay", options.layerDecay());
     config.put("augment", options.augment().toString());
     config.put("evaluate_every", options.evaluateEvery());
-    config.put("seed", seed);
     return config;
   }
 }

@@ -17,6 +17,7 @@ import io.github.lorikeet.vision.train.TrainingException;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 
@@ -105,6 +106,16 @@ final class StudyRunner {
   private TrainingFolder folder(StudyRun run) {
     StudyTask task = run.task();
     TrainOptions options = run.options(files.imageSize(task.start()), scale);
+    Map<String, Object> config =
+        run.config(
+            options,
+            files.describe(task.start()),
+            files.training(task),
+            files.validation(task),
+            files.test(task),
+            device);
+    config.put(TrainingFolder.WEIGHTS_PATH, files.weights(task.start()).toString());
+    config.put(TrainingFolder.LISTS_PATH, files.folder(task.data()).toString());
     return new TrainingFolder(
             run.folder(out),
             new TrainingFolder.Task(
@@ -114,13 +125,7 @@ final class StudyRunner {
                 options,
                 task.data().labels(),
                 task.start().id(),
-                run.config(
-                    options,
-                    files.describe(task.start()),
-                    files.training(task),
-                    files.validation(task),
-                    files.test(task),
-                    device),
+                config,
                 "the same command goes on"))
         .startsFrom(files.model(task.start()).checksum());
   }

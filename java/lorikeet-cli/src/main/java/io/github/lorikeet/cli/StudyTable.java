@@ -158,14 +158,21 @@ record StudyTable(List<Row> rows) {
 
   /** What was found, whoever won. */
   String summary() {
-    return "LoRA is above full fine-tuning in "
-        + wins()
-        + " of "
-        + compared()
-        + " tasks (published: 13 of 18). Test AUROC in percent"
+    return (compared() == 0
+            ? ""
+            : "LoRA is above full fine-tuning in "
+                + wins()
+                + " of "
+                + compared()
+                + " tasks (published: 13 of 18). ")
+        + "Test AUROC in percent"
         + (rows.stream().anyMatch(row -> !Double.isNaN(row.deviation(TrainMode.LORA)))
             ? ", mean ± standard deviation over seeds."
             : ".");
+  }
+
+  StudySettings settings() {
+    return StudySettings.of(rows);
   }
 
   List<String> header() {
@@ -180,14 +187,17 @@ record StudyTable(List<Row> rows) {
   String text() {
     TextTable table = new TextTable(HEADER);
     cells().forEach(row -> table.row(row.toArray(String[]::new)));
-    return table + "\n" + summary() + "\n";
+    return table + "\n" + summary() + "\n" + settings().summary() + "\n";
   }
 
   String markdown() {
     StringBuilder text = new StringBuilder(line(header()));
     text.append(line(header().stream().map(cell -> "---").toList()));
     cells().forEach(row -> text.append(line(row)));
-    return text + "\n" + summary() + "\n";
+    StudySettings settings = settings();
+    text.append("\n").append(summary()).append("\n\n").append(settings.summary()).append("\n\n");
+    settings.inputs().forEach((name, value) -> text.append("- %s: %s\n".formatted(name, value)));
+    return text.toString();
   }
 
   private static String line(List<String> cells) {
@@ -204,6 +214,7 @@ record StudyTable(List<Row> rows) {
     json.put("version", Version.number());
     json.put("wins", wins());
     json.put("compared", compared());
+    json.put("settings", settings().describe());
     json.put("tasks", all);
     folder.write("study.md", markdown());
     folder.write("study.csv", csv.toString());
