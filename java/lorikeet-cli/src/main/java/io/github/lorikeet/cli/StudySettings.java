@@ -52,7 +52,7 @@ record StudySettings(Map<String, Difference> differences, Map<String, String> in
     study.forEach((name, value) -> compare(name, used.get(name), value));
     Map<String, Object> config = run.config();
     String weights = "weights of " + task.start().title();
-    inputs.put(weights, String.valueOf(config.get("weights")));
+    inputs.put(weights, text(config.get("weights")));
     putIfKnown(weights + ", path", config.get(TrainingFolder.WEIGHTS_PATH));
     putIfKnown(task.data().title() + ", path", config.get(TrainingFolder.LISTS_PATH));
     add(task.data(), task.trainingList(), config.get("train_list"));
@@ -68,22 +68,27 @@ record StudySettings(Map<String, Difference> differences, Map<String, String> in
 
   private void add(StudyData data, String list, Object checksum) {
     String name = data.title() + " " + list;
-    inputs.put(name, String.valueOf(checksum));
+    inputs.put(name, text(checksum));
     compare(name, images(checksum), data.size(list) + " images");
+  }
+
+  /** A value of a configuration, which may lack it. */
+  private static String text(Object value) {
+    return value == null ? "unknown" : value.toString();
   }
 
   /** Of "54 images 0123abcd". */
   private static String images(Object checksum) {
-    return String.valueOf(checksum).replaceFirst(" images .*", " images");
+    return text(checksum).replaceFirst(" images .*", " images");
   }
 
   private void compare(String name, Object used, Object study) {
-    if (!String.valueOf(used).equals(String.valueOf(study))) {
+    if (!text(used).equals(text(study))) {
       Difference difference =
           differences.computeIfAbsent(
               name, key -> new Difference(new LinkedHashSet<>(), new LinkedHashSet<>()));
-      difference.used.add(String.valueOf(used));
-      difference.study.add(String.valueOf(study));
+      difference.used.add(text(used));
+      difference.study.add(text(study));
     }
   }
 

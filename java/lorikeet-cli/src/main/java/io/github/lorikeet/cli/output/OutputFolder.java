@@ -3,6 +3,10 @@
 
 package io.github.lorikeet.cli.output;
 
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
+import static java.nio.file.StandardOpenOption.CREATE;
+import static java.nio.file.StandardOpenOption.WRITE;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -25,7 +29,11 @@ public final class OutputFolder {
   public static OutputFolder create(Path folder) {
     try {
       Files.createDirectories(folder);
-      Files.delete(Files.createTempFile(folder, ".writable", ""));
+      // One name, so that what a run leaves that is killed here goes with the next.
+      Path probe = folder.resolve(".writable");
+      Files.deleteIfExists(probe);
+      Files.newOutputStream(probe, CREATE, WRITE, NOFOLLOW_LINKS).close();
+      Files.deleteIfExists(probe);
     } catch (IOException e) {
       throw new UncheckedIOException(folder + ": cannot write to this folder", e);
     }

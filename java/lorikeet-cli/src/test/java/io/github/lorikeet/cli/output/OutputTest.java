@@ -120,6 +120,13 @@ class OutputTest {
   }
 
   @Test
+  void whatTryingAFolderLeftGoesWithTheNextTry(@TempDir Path folder) throws Exception {
+    Files.createSymbolicLink(folder.resolve(".writable"), Path.of("elsewhere"));
+    OutputFolder.create(folder);
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
   void aFolderThatCannotBeWrittenIsRefusedAtOnce(@TempDir Path folder) throws Exception {
     Path file = Files.writeString(folder.resolve("file"), "");
     assertThatThrownBy(() -> OutputFolder.create(file.resolve("out")))
