@@ -185,7 +185,7 @@ public record PeftAdapter(
         : List.of();
   }
 
-  /** A copy in f32. */
+  /** A copy in f32 of what is checked to be a matrix. */
   private static HostTensor matrix(Checkpoint checkpoint, String key) {
     LoraWeights.matrix(checkpoint, key);
     return checkpoint.copy(key).f32();
